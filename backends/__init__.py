@@ -1,0 +1,1 @@
+"""Generative models in PyTorch: a library that knows no screen."""

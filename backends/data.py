@@ -1,0 +1,164 @@
+"""Data in memory, and its order: a pure function of (seed, epoch, index), so nothing to save.
+
+A data set is one file ``backends/datasets/<name>.py`` that defines ``MODALITY``, a ``Config`` of
+knobs and ``load(config, path, validation) -> Dataset``.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from backends.model import DataShape
+from backends.seeds import mix, seed_of
+
+
+class DataError(ValueError):
+    """Data that cannot be used; the message says in one sentence what, where and what to do."""
+
+
+class Source(ABC):
+    """Items that can be fetched by index, on one device."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def fetch(
+        self, indices: Tensor, seeds: Tensor, epoch_seed: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """The items ``indices`` [B] as (x, y); see :class:`backends.model.Batch`.
+
+        ``seeds`` [B] is one augmentation seed an item, ``epoch_seed`` one an epoch.
+        """
+
+    @abstractmethod
+    def to(self, device: torch.device) -> "Source":
+        """The same items on ``device``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Images(Source):
+    """Pictures as one tensor.
+
+    Attributes:
+        pixels: uint8 [N, C, H, W].
+        labels: int64 [N], or None.
+        flip: mirror half of the items, chosen anew each epoch.
+    """
+
+    pixels: Tensor
+    labels: Tensor | None = None
+    flip: bool = False
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def fetch(
+        self, indices: Tensor, seeds: Tensor, epoch_seed: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """Images [B, C, H, W] in [-1, 1] and their labels [B]."""
+        indices = indices.to(self.pixels.device)
+        x = self.pixels[indices].float().div_(127.5).sub_(1.0)
+        if self.flip:
+            mirrored = (seeds.to(x.device) & 1).bool()[:, None, None, None]
+            x = torch.where(mirrored, x.flip(-1), x)
+        return x, None if self.labels is None else self.labels[indices]
+
+    def to(self, device: torch.device) -> "Images":
+        labels = None if self.labels is None else self.labels.to(device)
+        return Images(self.pixels.to(device), labels, self.flip)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens(Source):
+    """A text as token ids, cut into windows.
+
+    Attributes:
+        ids: int64 [L].
+        context: T; an item is T + 1 consecutive ids.
+        shift: let the windows begin elsewhere each epoch.
+    """
+
+    ids: Tensor
+    context: int
+    shift: bool = False
+
+    def __len__(self) -> int:
+        room = len(self.ids) - 1 - (self.context - 1 if self.shift else 0)
+        return max(0, room // self.context)
+
+    def fetch(self, indices: Tensor, seeds: Tensor, epoch_seed: int) -> tuple[Tensor, None]:
+        """Windows [B, T + 1] of ids, and no labels."""
+        offset = epoch_seed % self.context if self.shift else 0
+        begin = indices.to(self.ids.device) * self.context + offset
+        return self.ids[begin[:, None] + torch.arange(self.context + 1, device=begin.device)], None
+
+    def to(self, device: torch.device) -> "Tokens":
+        return Tokens(self.ids.to(device), self.context, self.shift)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A data set, split; ``notices`` are sentences for the user, such as files that were skipped."""
+
+    shape: DataShape
+    train: Source
+    validation: Source
+    notices: tuple[str, ...] = ()
+
+    def to(self, device: torch.device) -> "Dataset":
+        return Dataset(self.shape, self.train.to(device), self.validation.to(device), self.notices)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Which items a step sees: every epoch is a permutation of all items, keyed by (seed, epoch).
+
+    Epochs join without a gap: a batch may hold the end of one and the beginning of the next.
+    """
+
+    source: Source
+    batch_size: int
+    seed: int
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor | None]:
+        """The (x, y) of ``step``; a pure function of it."""
+        first, n = step * self.batch_size, len(self.source)
+        parts, position = [], first
+        while position < first + self.batch_size:
+            epoch, begin = divmod(position, n)
+            end = min(n, begin + first + self.batch_size - position)
+            parts.append(self._fetch(epoch, begin, end))
+            position += end - begin
+        if len(parts) == 1:
+            return parts[0]
+        xs, ys = zip(*parts, strict=True)
+        return torch.cat(xs), None if ys[0] is None else torch.cat(ys)
+
+    def _fetch(self, epoch: int, begin: int, end: int) -> tuple[Tensor, Tensor | None]:
+        key = seed_of(self.seed, epoch, "order")
+        indices = permutation(len(self.source), key)[begin:end]
+        return self.source.fetch(indices, mix(indices, key), key)
+
+
+def permutation(n: int, key: int) -> Tensor:
+    """A permutation of range(n) that depends on ``key`` alone. The last ones are remembered."""
+    known = _PERMUTATIONS.get((n, key))
+    if known is None:
+        known = torch.randperm(n, generator=torch.Generator().manual_seed(key))
+        if len(_PERMUTATIONS) >= 4:
+            _PERMUTATIONS.pop(next(iter(_PERMUTATIONS)))
+        _PERMUTATIONS[n, key] = known
+    return known
+
+
+_PERMUTATIONS: dict[tuple[int, int], Tensor] = {}
+
+
+def held_out(n: int, share: float) -> tuple[Tensor, Tensor]:
+    """Indices (train, validation) of n items: the same split for every run, so that runs compare."""
+    order = permutation(n, seed_of(0, 0, "split"))
+    count = min(max(1, round(n * share)), n - 1) if n > 1 else 0
+    return order[count:].sort().values, order[:count].sort().values

@@ -1,0 +1,1 @@
+"""Data sets and kinds of folders, one a file."""

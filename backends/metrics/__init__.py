@@ -1,0 +1,1 @@
+"""Features and distances by which samples are scored."""

@@ -1,0 +1,54 @@
+"""The knobs of the training loop, the same for every model; each model has defaults of its own."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from backends.knobs import Bounds
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How a model is trained. Every interval is in optimizer steps; 0 turns it off."""
+
+    steps: Annotated[int, "optimizer steps to train", Bounds(1, 10**9, "steps")] = 2000
+    batch_size: Annotated[int, "items a step", Bounds(1, 65536, "items")] = 64
+    lr: Annotated[float, "learning rate", Bounds(0, 10, live=True)] = 1e-3
+    optimizer: Annotated[Literal["adamw", "adam"], "the optimizer"] = "adamw"
+    beta1: Annotated[float, "decay of the gradient's running mean", Bounds(0, 0.9999)] = 0.9
+    beta2: Annotated[float, "decay of the squared gradient's mean", Bounds(0, 0.99999)] = 0.99
+    weight_decay: Annotated[float, "decoupled weight decay (adamw)", Bounds(0, 1)] = 0.0
+    warmup_steps: Annotated[int, "steps of linear warm-up of lr", Bounds(0, 10**8, "steps")] = 50
+    schedule: Annotated[
+        Literal["cosine", "linear", "constant"], "how lr falls to lr_final after the warm-up"
+    ] = "cosine"
+    lr_final: Annotated[float, "lr at the end as a share of lr", Bounds(0, 1)] = 0.05
+    clip_grad: Annotated[
+        float, "limit of the gradient's global norm; 0 is none", Bounds(0, 1e9, live=True)
+    ] = 1.0
+    ema_half_life: Annotated[
+        float, "half-life of the averaged weights; 0 is no average", Bounds(0, 1e9, "steps")
+    ] = 200.0
+    log_every: Annotated[int, "steps between logged points", Bounds(1, 10**6, "steps")] = 10
+    validate_every: Annotated[
+        int, "steps between validations; 0 is never", Bounds(0, 10**9, "steps")
+    ] = 200
+    validate_batches: Annotated[int, "batches a validation", Bounds(1, 10**6)] = 8
+    sample_every: Annotated[
+        int, "steps between samples; 0 is never", Bounds(0, 10**9, "steps", live=True)
+    ] = 200
+    sample_count: Annotated[int, "samples drawn each time", Bounds(1, 1024)] = 64
+    checkpoint_every: Annotated[
+        int, "steps between checkpoints; 0 is only at the end", Bounds(0, 10**9, "steps", live=True)
+    ] = 500
+    checkpoint_minutes: Annotated[
+        float, "minutes between checkpoints; 0 is never", Bounds(0, 10**6, "min", live=True)
+    ] = 10.0
+    keep_checkpoints: Annotated[int, "newest checkpoints that are kept", Bounds(1, 10**6)] = 3
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        "arithmetic of the networks; auto: bfloat16 where it is measured to be faster",
+    ] = "auto"
+    compile: Annotated[bool, "torch.compile the networks"] = False
+    threads: Annotated[int, "CPU threads; 0 is one a core", Bounds(0, 1024)] = 0
+    nan_policy: Annotated[Literal["stop", "warn"], "what a loss that is not finite does"] = "stop"
+    validation: Annotated[float, "share of the data held out", Bounds(0.001, 0.5)] = 0.1

@@ -1,0 +1,369 @@
+"""All that crosses the border between training and watching: records, specs, knobs, requests.
+
+Standard library and msgspec only, so that a reader of runs needs no PyTorch. Every record is one
+line of a run's ``records.jsonl``; times are seconds since the epoch (UTC), steps count optimizer
+steps from 0, and a non-finite number is written as "NaN", "Infinity" or "-Infinity".
+"""
+
+import math
+from typing import Literal
+
+import msgspec
+from msgspec import Struct, field
+
+FORMAT = 1
+"""Version of a run's folder. A reader refuses a greater one."""
+
+Scalar = float | Literal["NaN", "Infinity", "-Infinity"]
+Modality = Literal["image", "text"]
+Verb = Literal["stop", "pause", "resume", "checkpoint", "sample", "set"]
+State = Literal["starting", "running", "paused", "finished", "stopped", "failed"]
+
+EXIT_FINISHED, EXIT_FAILED, EXIT_DISK = 0, 70, 74
+EXIT_STOPPED, EXIT_NAN, EXIT_CONFIG = 75, 77, 78
+
+
+# --------------------------------------------------------------------------- what can be asked
+
+
+class Knob(Struct, frozen=True, kw_only=True):
+    """One setting of a model or of the loop, as the form, ``--set`` and the docs show it."""
+
+    name: str
+    kind: Literal["int", "float", "bool", "choice", "text"]
+    default: int | float | bool | str | None
+    help: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: list[str] = field(default_factory=list)
+    unit: str = ""
+    live: bool = False  # may change while the run trains (the command ``set``)
+    optional: bool = False  # None is a value, written "none"
+
+    @property
+    def bounds(self) -> str:
+        """The allowed values as a phrase: "1 to 512", "adam or adamw", "yes or no"."""
+        if self.kind == "choice":
+            return " or ".join(self.choices)
+        if self.kind == "bool":
+            return "yes or no"
+        if self.kind == "text":
+            return "text"
+        what = "a whole number" if self.kind == "int" else "a number"
+        if self.low is None and self.high is None:
+            return what
+        if self.high is None:
+            return f"{what}, {self.low:g} or more"
+        if self.low is None:
+            return f"{what}, at most {self.high:g}"
+        return f"{what} from {self.low:g} to {self.high:g}"
+
+    def parse(self, text: object) -> int | float | bool | str | None:
+        """The value that ``text`` means.
+
+        Raises:
+            ValueError: one sentence that names the knob, what was given and what is allowed.
+        """
+        if self.optional and (text is None or str(text).strip().lower() in ("none", "")):
+            return None
+        value = _PARSERS[self.kind](str(text).strip(), self)
+        if value is None or (self.kind in ("int", "float") and not self._inside(float(value))):
+            raise ValueError(f"{self.name} must be {self.bounds}, not {str(text)!r}")
+        return value
+
+    def _inside(self, value: float) -> bool:
+        if not math.isfinite(value):
+            return False
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+def _parse_int(text: str, _: Knob) -> int | None:
+    try:
+        value = float(text.replace("_", ""))
+    except ValueError:
+        return None
+    return int(value) if math.isfinite(value) and value == int(value) else None
+
+
+def _parse_float(text: str, _: Knob) -> float | None:
+    try:
+        return float(text.replace("_", ""))
+    except ValueError:
+        return None
+
+
+def _parse_bool(text: str, _: Knob) -> bool | None:
+    words = {"yes": True, "true": True, "on": True, "1": True}
+    words |= {"no": False, "false": False, "off": False, "0": False}
+    return words.get(text.lower())
+
+
+def _parse_choice(text: str, knob: Knob) -> str | None:
+    return text if text in knob.choices else None
+
+
+def _parse_text(text: str, _: Knob) -> str | None:
+    return text
+
+
+_PARSERS = {
+    "int": _parse_int,
+    "float": _parse_float,
+    "bool": _parse_bool,
+    "choice": _parse_choice,
+    "text": _parse_text,
+}
+
+
+class SampleRequest(Struct, frozen=True, kw_only=True):
+    """What to draw. A field that the model cannot be asked for is refused, not ignored.
+
+    ``None`` means the model's own default. ``labels`` are class indices, repeated to ``count``.
+    """
+
+    count: int = 64
+    seed: int = 0
+    labels: list[int] | None = None
+    prompt: str | None = None
+    length: int | None = None  # tokens
+    temperature: float | None = None
+    top_k: int | None = None
+    steps: int | None = None  # steps of the sampler
+    guidance: float | None = None  # classifier-free guidance scale; 1 is none
+
+
+class ModelInfo(Struct, frozen=True, kw_only=True):
+    """One generator as ``worker describe`` tells it. ``error`` is set when it fails to import."""
+
+    name: str  # "vae/conv"
+    family: str = ""
+    caption: str = ""
+    modality: Modality = "image"
+    knobs: list[Knob] = field(default_factory=list)
+    train_knobs: list[Knob] = field(default_factory=list)
+    asks: list[str] = field(default_factory=list)
+    conditional: bool = False
+    default_dataset: str = ""
+    error: str = ""
+
+
+class DatasetInfo(Struct, frozen=True, kw_only=True):
+    """One data set or kind of folder as ``worker describe`` tells it."""
+
+    name: str
+    caption: str = ""
+    modality: Modality = "image"
+    embedded: bool = False
+    needs_path: bool = False
+    knobs: list[Knob] = field(default_factory=list)
+    error: str = ""
+
+
+class Device(Struct, frozen=True, kw_only=True):
+    name: str  # "cpu", "cuda:0"
+    caption: str = ""
+
+
+class Catalogue(Struct, frozen=True, kw_only=True):
+    """Everything that can be picked on this machine."""
+
+    models: list[ModelInfo] = field(default_factory=list)
+    datasets: list[DatasetInfo] = field(default_factory=list)
+    devices: list[Device] = field(default_factory=list)
+    torch: str = ""
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What a spec would train, or the one sentence that says why it cannot."""
+
+    error: str = ""
+    parameters: int = 0
+    trained: dict[str, int] = field(default_factory=dict)  # parameters by network
+    items: int = 0
+    validation_items: int = 0
+    classes: int = 0
+    shape: str = ""
+    warnings: list[str] = field(default_factory=list)
+
+
+class RunSpec(Struct, frozen=True, kw_only=True):
+    """``run.json``: what was asked. Written once, when the run is created."""
+
+    id: str
+    name: str
+    model: str
+    dataset: str  # an entry's name or a path
+    model_config: dict[str, int | float | bool | str | None] = field(default_factory=dict)
+    data_config: dict[str, int | float | bool | str | None] = field(default_factory=dict)
+    train_config: dict[str, int | float | bool | str | None] = field(default_factory=dict)
+    seed: int = 0
+    device: str = "auto"
+    created: float = 0.0
+    versions: dict[str, str] = field(default_factory=dict)
+    parent: str = ""
+    parent_step: int | None = None
+    format: int = FORMAT
+
+
+# --------------------------------------------------------------------------- what is logged
+
+
+class Start(Struct, tag="start", tag_field="kind", frozen=True, kw_only=True):
+    """First record of each attempt of the worker: it trains on from ``step``."""
+
+    step: int
+    t: float
+    attempt: int
+    of: int
+    pid: int = 0
+    host: str = ""
+    device: str = ""
+    precision: str = ""
+    parameters: int = 0
+    note: str = ""
+
+
+class Step(Struct, tag="step", tag_field="kind", frozen=True, kw_only=True):
+    """All scalars of one logged step. ``rates`` are measured and differ between attempts."""
+
+    step: int
+    t: float
+    values: dict[str, Scalar] = field(default_factory=dict)
+    rates: dict[str, Scalar] = field(default_factory=dict)
+
+
+class Sample(Struct, tag="sample", tag_field="kind", frozen=True, kw_only=True):
+    """Samples drawn at a step; ``path`` is relative to the run's folder."""
+
+    step: int
+    t: float
+    path: str
+    modality: Modality
+    count: int
+    seconds: float = 0.0
+    request: SampleRequest = SampleRequest()
+    command: str = ""  # id of the command that asked, if one did
+
+
+class Checkpoint(Struct, tag="checkpoint", tag_field="kind", frozen=True, kw_only=True):
+    """A checkpoint that is whole on disk; ``path`` is relative to the run's folder."""
+
+    step: int
+    t: float
+    path: str
+    bytes: int = 0
+    seconds: float = 0.0
+
+
+class Phase(Struct, tag="phase", tag_field="kind", frozen=True, kw_only=True):
+    """What the worker is doing now: "importing torch", "training", "validating", "saving"."""
+
+    step: int
+    t: float
+    name: str
+    done: int = 0
+    of: int = 0
+
+
+class Mark(Struct, tag="mark", tag_field="kind", frozen=True, kw_only=True):
+    """The answer to a command. It is accepted, then done; or refused, with the reason."""
+
+    step: int
+    t: float
+    id: str
+    verb: str
+    answer: Literal["accepted", "done", "refused"]
+    detail: str = ""
+
+
+class Notice(Struct, tag="notice", tag_field="kind", frozen=True, kw_only=True):
+    """Something the user should know, such as files that were skipped."""
+
+    step: int
+    t: float
+    text: str
+    level: Literal["info", "warning", "error"] = "warning"
+
+
+class End(Struct, tag="end", tag_field="kind", frozen=True, kw_only=True):
+    """Last record of an attempt that could say goodbye."""
+
+    step: int
+    t: float
+    state: Literal["finished", "stopped", "failed"]
+    exit_code: int
+    reason: str = ""
+
+
+Record = Start | Step | Sample | Checkpoint | Phase | Mark | Notice | End
+
+
+# --------------------------------------------------------------------------- the small summary
+
+
+class Process(Struct, frozen=True, kw_only=True):
+    """A process that cannot be mistaken for another: pid plus start time, within one boot."""
+
+    pid: int
+    started: int = 0  # clock ticks since boot, field 22 of /proc/PID/stat; 0 where there is none
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """``status.json``: the summary that a list of runs needs. Replaced atomically."""
+
+    state: State = "starting"
+    phase: str = ""
+    step: int = 0
+    of: int = 0
+    steps_per_second: float | None = None
+    items_per_second: float | None = None
+    eta: float | None = None  # seconds
+    loss: Scalar | None = None
+    curve: list[Scalar] = field(default_factory=list)  # the loss so far, at most 32 points
+    sample: str = ""  # newest samples, relative to the run's folder
+    checkpoint: int | None = None  # newest step that is safe on disk
+    attempt: int = 0
+    restarts: int = 0
+    host: str = ""
+    boot_id: str = ""
+    keeper: Process | None = None
+    worker: Process | None = None
+    heartbeat: float = 0.0
+    exit_code: int | None = None
+    signal: int | None = None
+    reason: str = ""
+    format: int = FORMAT
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """One file of a run's ``control`` folder."""
+
+    id: str
+    verb: Verb
+    t: float
+    by: str = ""  # user who asked
+    request: SampleRequest | None = None
+    knob: str = ""
+    value: int | float | bool | str | None = None
+
+
+# --------------------------------------------------------------------------- numbers that JSON lacks
+
+
+def scalar(value: float) -> Scalar:
+    """``value`` as JSON can hold it: non-finite numbers become their names."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+
+
+def number(value: Scalar | None) -> float:
+    """The float that a logged scalar means; None is NaN."""
+    return math.nan if value is None else float(value)
+
+
+encode = msgspec.json.Encoder().encode
+decode_record = msgspec.json.Decoder(Record).decode
+decode_status = msgspec.json.Decoder(Status).decode
+decode_spec = msgspec.json.Decoder(RunSpec).decode
+decode_command = msgspec.json.Decoder(Command).decode

@@ -1,0 +1,1 @@
+"""Charts in braille: a pure canvas and axes, and the widgets that hold them."""

@@ -1,0 +1,80 @@
+"""Commands on their way to a worker: one JSON file each, taken in order at a step's end."""
+
+import getpass
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from backends import records
+from backends.records import Command, SampleRequest, Verb
+
+
+def put(
+    folder: Path,
+    verb: Verb,
+    *,
+    request: SampleRequest | None = None,
+    knob: str = "",
+    value: int | float | bool | str | None = None,
+) -> Command:
+    """Writes a command that a worker will find whole or not at all.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    command = Command(
+        id=uuid.uuid4().hex[:12],
+        verb=verb,
+        t=time.time(),
+        by=_user(),
+        request=request,
+        knob=knob,
+        value=value,
+    )
+    folder.mkdir(mode=0o700, exist_ok=True)
+    hidden = folder / f".{command.id}"
+    hidden.write_bytes(records.encode(command))
+    # Zero-padded nanoseconds sort as text; the id keeps two commands of one instant apart.
+    os.replace(hidden, folder / f"{time.time_ns():020d}-{command.id}.json")
+    return command
+
+
+def take(folder: Path) -> Iterator[Command | str]:
+    """Takes all commands away, oldest first; a file that is no command comes as its name."""
+    for name in _waiting(folder):
+        path = folder / name
+        try:
+            data = path.read_bytes()[: 1 << 16]
+            path.unlink()
+        except FileNotFoundError:
+            continue
+        try:
+            yield records.decode_command(data)
+        except msgspec.DecodeError:
+            yield name
+
+
+def clear(folder: Path) -> None:
+    """Forgets commands that nobody took."""
+    for _ in take(folder):
+        pass
+
+
+def _waiting(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
+    return sorted(name for name in names if name.endswith(".json") and not name.startswith("."))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

@@ -1,0 +1,1 @@
+"""Pictures in the terminal: detection, cells, the Kitty protocol, one widget."""

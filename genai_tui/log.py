@@ -1,0 +1,107 @@
+"""The append-only log of records: one JSON object a line that ends in its own checksum.
+
+The CRC-32 is of the bytes before ``,"crc"``, so any tool reads a line and a reader still knows a
+damaged one. One writer, any number of readers, no lock.
+"""
+
+import os
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from backends import records
+from backends.records import Record
+
+_TAIL = len(b',"crc":"00000000"}')
+LIMIT = 1 << 20
+"""Bytes read at once; a longer line cannot be a record."""
+
+
+class Log:
+    """The writer's end. It seals the torn tail of an earlier writer and never truncates."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        size = os.fstat(self._fd).st_size
+        if size and os.pread(self._fd, 1, size - 1) != b"\n":
+            os.write(self._fd, b"\n")
+
+    def append(self, record: Record) -> None:
+        """Writes one record with one write(2).
+
+        Raises:
+            OSError: the disk is full or the file is gone; a torn line is left for the reader to
+                skip.
+        """
+        data = line(record)
+        written = os.write(self._fd, data)
+        if written != len(data):  # a disk that is nearly full takes a part
+            os.write(self._fd, data[written:])
+
+    def sync(self) -> None:
+        """Returns when all that was appended would survive a power cut."""
+        os.fsync(self._fd) if not hasattr(os, "fdatasync") else os.fdatasync(self._fd)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Some records, the offset to read on from, and how many lines were damaged."""
+
+    records: list[Record] = field(default_factory=list)
+    offset: int = 0
+    damaged: int = 0
+    more: bool = False
+
+
+def line(record: Record) -> bytes:
+    """``record`` as a line of the log."""
+    body = records.encode(record)[:-1]
+    return b'%b,"crc":"%08x"}\n' % (body, zlib.crc32(body))
+
+
+def parse(data: bytes) -> Record | None:
+    """The record of a line without its newline; None if it is damaged or of an unknown kind."""
+    body, tail = data[:-_TAIL], data[-_TAIL:]
+    if tail != b',"crc":"%08x"}' % zlib.crc32(body):
+        return None
+    try:
+        return records.decode_record(data)
+    except msgspec.DecodeError:
+        return None
+
+
+def read(path: Path, offset: int = 0, limit: int = LIMIT) -> Chunk:
+    """Records of the whole lines after ``offset``, at most about ``limit`` bytes of them.
+
+    A missing file has no records. A file that shrank is read from its beginning.
+    """
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            offset = offset if offset <= size else 0
+            file.seek(offset)
+            data = file.read(limit)
+    except FileNotFoundError:
+        return Chunk()
+    return _split(data, offset, size, limit)
+
+
+def _split(data: bytes, offset: int, size: int, limit: int) -> Chunk:
+    end = data.rfind(b"\n") + 1
+    chunk = Chunk(offset=offset + end, more=offset + len(data) < size)
+    if not end and len(data) == limit:
+        chunk.offset, chunk.damaged = offset + limit, 1
+    for text in data[:end].split(b"\n"):
+        if not text:
+            continue
+        record = parse(text)
+        if record is None:
+            chunk.damaged += 1
+        else:
+            chunk.records.append(record)
+    return chunk
