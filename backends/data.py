@@ -101,7 +101,7 @@ class Tokens(Source):
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A data set, split; ``notices`` are sentences for the user, such as files that were skipped."""
+    """A data set, split; ``notices`` are sentences for the user, such as "3 files skipped"."""
 
     shape: DataShape
     train: Source
@@ -158,7 +158,7 @@ _PERMUTATIONS: dict[tuple[int, int], Tensor] = {}
 
 
 def held_out(n: int, share: float) -> tuple[Tensor, Tensor]:
-    """Indices (train, validation) of n items: the same split for every run, so that runs compare."""
+    """Indices (train, validation) of n items, the same for every run, so that runs compare."""
     order = permutation(n, seed_of(0, 0, "split"))
     count = min(max(1, round(n * share)), n - 1) if n > 1 else 0
     return order[count:].sort().values, order[:count].sort().values

@@ -104,7 +104,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """What a model drew: images [N, C, H, W] in [-1, 1], or texts; with labels where it has them."""
+    """What was drawn: images [N, C, H, W] in [-1, 1], or texts; labels where there are any."""
 
     images: Tensor | None = None
     texts: Sequence[str] = ()

@@ -347,7 +347,7 @@ class Command(Struct, frozen=True, kw_only=True):
     value: int | float | bool | str | None = None
 
 
-# --------------------------------------------------------------------------- numbers that JSON lacks
+# ------------------------------------------------------------------------ numbers that JSON lacks
 
 
 def scalar(value: float) -> Scalar:

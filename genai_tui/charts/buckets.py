@@ -1,0 +1,87 @@
+"""Decimation without loss: what a line shows in each dot column, whatever the number of points."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The points of one series, by dot column; all arrays have shape [K], K <= columns + 2.
+
+    `column` is the place of each entry: whole numbers from 0 up inside the view, and at most one
+    fractional entry on either side of it, the nearest point beyond the edge, so that a line
+    reaches the edge. `low` and `high` bound the finite values and are NaN where there are none.
+    `first` and `last` are the outermost values in order of x, NaN where those are not finite:
+    there the line breaks.
+    """
+
+    column: Floats
+    low: Floats
+    high: Floats
+    first: Floats
+    last: Floats
+
+    def mapped(self, position: Callable[[Floats], Floats]) -> "Columns":
+        """The same columns with every value passed through `position` (monotone)."""
+        values = (position(v) for v in (self.low, self.high, self.first, self.last))
+        return Columns(self.column, *values)
+
+
+def bucket(
+    x: Floats, y: Floats, start: float, stop: float, count: int, *, floor: float = -np.inf
+) -> Columns:
+    """Sort points into `count` >= 1 dot columns whose centres run from `start` to `stop` > start.
+
+    `x` must be sorted and as long as `y`. A value that is not finite, or not above `floor`
+    (0 for a log axis), is a gap. Costs two passes over the visible points.
+    """
+    step = (stop - start) / max(count - 1, 1)
+    edges = start + (np.arange(count + 1) - 0.5) * step
+    cuts = np.searchsorted(x, edges)
+    full = np.flatnonzero(cuts[1:] > cuts[:-1])
+    begin, end = cuts[full], cuts[full + 1]
+    place = full.astype(np.float64)
+    if cuts[0] > 0:
+        begin, end, place = _joined((cuts[0] - 1, (x[cuts[0] - 1] - start) / step), begin, end, place)
+    if cuts[-1] < len(x):
+        place = np.append(place, (x[cuts[-1]] - start) / step)
+        begin, end = np.append(begin, cuts[-1]), np.append(end, cuts[-1] + 1)
+    low, high = _bounds(y, begin, end, floor)
+    first, last = (_gaps(y[i], floor) for i in (begin, end - 1))
+    return Columns(place, low, high, first, last)
+
+
+def _joined(
+    point: tuple[int, float], begin: Ints, end: Ints, place: Floats
+) -> tuple[Ints, Ints, Floats]:
+    """Put the single point before the view in front of the columns."""
+    index, column = point
+    return np.append(index, begin), np.append(index + 1, end), np.append(column, place)
+
+
+def _gaps(values: Floats, floor: float) -> Floats:
+    return np.where((values > floor) & (values < np.inf), values, np.nan)
+
+
+def _bounds(y: Floats, begin: Ints, end: Ints, floor: float) -> tuple[Floats, Floats]:
+    """Lowest and highest valid value of each run y[begin:end]; the runs follow one another."""
+    if not len(begin):
+        return np.empty(0), np.empty(0)
+    low, high = _extremes(y[: end[-1]], begin)
+    damaged = np.flatnonzero((low <= floor) | (high == np.inf))
+    if len(damaged):
+        a, b = damaged[0], damaged[-1] + 1
+        clean = _gaps(y[begin[a] : end[b - 1]], floor)
+        low[a:b], high[a:b] = _extremes(clean, begin[a:b] - begin[a])
+    return low, high
+
+
+def _extremes(y: Floats, begin: Ints) -> tuple[Floats, Floats]:
+    with np.errstate(invalid="ignore"):
+        return np.fmin.reduceat(y, begin), np.fmax.reduceat(y, begin)

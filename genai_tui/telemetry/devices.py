@@ -1,0 +1,124 @@
+"""Which GPUs there are: cards and MIG instances, those that fell off the bus, those CUDA would show."""
+
+from dataclasses import dataclass, replace
+
+from genai_tui.telemetry.nvml import Nvml, NvmlError, attempt, phrase
+
+FELL_OFF = "the GPU fell off the bus: look for Xid in dmesg, reboot"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A card or a MIG instance; without a ``handle`` it cannot be asked, and ``problem`` says why."""
+
+    uuid: str
+    index: int
+    name: str = ""
+    handle: object | None = None
+    divided: bool = False  # a card in MIG mode
+    parent: str = ""  # of an instance: the card's UUID
+    alias: str = ""  # of an instance: how drivers before 470 named it
+    problem: str = ""
+
+    @property
+    def key(self) -> str:
+        """What stays the same when cards are counted anew."""
+        return self.uuid or f"#{self.index}"
+
+
+def find(nvml: Nvml) -> list[Device]:
+    """Every card, each followed by its instances. Raises NvmlError if they cannot be counted."""
+    found: list[Device] = []
+    for index in range(nvml.count()):
+        card = _card(nvml, index)
+        found.append(card)
+        if card.divided:
+            found.extend(_instances(nvml, card))
+    return found
+
+
+def _card(nvml: Nvml, index: int) -> Device:
+    try:
+        handle = nvml.device(index)
+    except NvmlError as error:
+        return Device(uuid="", index=index, problem=phrase(error.code))
+    return Device(
+        uuid=attempt(lambda: nvml.uuid(handle)) or "",
+        index=index,
+        name=attempt(lambda: nvml.name(handle)) or "",
+        handle=handle,
+        divided=attempt(lambda: nvml.mig(handle)) or False,
+    )
+
+
+def _instances(nvml: Nvml, card: Device) -> list[Device]:
+    slots = attempt(lambda: nvml.mig_slots(card.handle)) or 0
+    found = (_instance(nvml, card, slot) for slot in range(slots))
+    return [device for device in found if device]
+
+
+def _instance(nvml: Nvml, card: Device, slot: int) -> Device | None:
+    """None for a slot without an instance, which NVML reports as an error."""
+    try:
+        handle = nvml.mig_device(card.handle, slot)
+        uuid = nvml.uuid(handle)
+    except NvmlError:
+        return None
+    ids = attempt(lambda: nvml.mig_ids(handle))
+    return Device(
+        uuid=uuid,
+        index=card.index,
+        name=attempt(lambda: nvml.name(handle)) or card.name,
+        handle=handle,
+        parent=card.uuid,
+        alias=f"MIG-{card.uuid}/{ids[0]}/{ids[1]}" if ids else "",
+    )
+
+
+def keep_lost(known: list[Device], found: list[Device]) -> list[Device]:
+    """``found``, and the cards of ``known`` that are gone: a card must not vanish from the screen.
+
+    A card that is counted but has no handle gets back the identity it had at its index.
+    """
+    present = {device.uuid for device in found}
+    gone = {each.index: each for each in known if not each.parent and each.uuid not in present}
+    kept: list[Device] = []
+    for device in found:
+        before = None if device.handle else gone.pop(device.index, None)
+        kept.append(replace(before, handle=None, problem=device.problem) if before else device)
+    kept += [replace(each, handle=None, problem=FELL_OFF) for each in gone.values()]
+    return sorted(kept, key=lambda device: device.index)
+
+
+def visible(devices: list[Device], setting: str | None) -> list[Device]:
+    """Those that ``setting``, in the form of CUDA_VISIBLE_DEVICES, shows, in its order.
+
+    As CUDA does: the first word that matches nothing ends the list, a repeated one empties it.
+    Indices count in PCI order, CUDA's own only under CUDA_DEVICE_ORDER=PCI_BUS_ID.
+    """
+    if setting is None:
+        return devices
+    chosen: list[Device] = []
+    for word in setting.split(","):
+        device = _named(word.strip(), devices)
+        if device is None:
+            break
+        if device in chosen:
+            return []
+        chosen.append(device)
+    return [each for one in chosen for each in (one, *_parts(one, devices))]
+
+
+def _named(word: str, devices: list[Device]) -> Device | None:
+    if word.isascii() and word.isdigit():
+        index = int(word)
+        return next((each for each in devices if each.index == index and not each.parent), None)
+    if not word.startswith(("GPU-", "MIG-")):
+        return None
+    exact = [each for each in devices if word in (each.uuid, each.alias)]
+    matches = exact or [each for each in devices if each.uuid.startswith(word)]
+    return matches[0] if len(matches) == 1 else None
+
+
+def _parts(card: Device, devices: list[Device]) -> list[Device]:
+    return [each for each in devices if card.uuid and each.parent == card.uuid]
