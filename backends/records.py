@@ -173,17 +173,37 @@ class Catalogue(Struct, frozen=True, kw_only=True):
     torch: str = ""
 
 
+Config = dict[str, int | float | bool | str | None]
+"""Knobs by name."""
+
+
+class PlanRequest(Struct, frozen=True, kw_only=True):
+    """What somebody would like to train. ``settings`` are knobs of the model, the loop or the data
+    set, as typed."""
+
+    model: str
+    dataset: str = ""  # empty: the model's default
+    settings: dict[str, str] = field(default_factory=dict)
+    device: str = "auto"
+    seed: int = 0
+
+
 class Plan(Struct, frozen=True, kw_only=True):
-    """What a spec would train, or the one sentence that says why it cannot."""
+    """What a request would train, or the one sentence that says why it cannot."""
 
     error: str = ""
+    dataset: str = ""  # an entry's name or an absolute path
+    model_config: Config = field(default_factory=dict)
+    data_config: Config = field(default_factory=dict)
+    train_config: Config = field(default_factory=dict)
     parameters: int = 0
     trained: dict[str, int] = field(default_factory=dict)  # parameters by network
     items: int = 0
     validation_items: int = 0
     classes: int = 0
     shape: str = ""
-    warnings: list[str] = field(default_factory=list)
+    device: str = ""
+    notices: list[str] = field(default_factory=list)
 
 
 class RunSpec(Struct, frozen=True, kw_only=True):
@@ -193,9 +213,9 @@ class RunSpec(Struct, frozen=True, kw_only=True):
     name: str
     model: str
     dataset: str  # an entry's name or a path
-    model_config: dict[str, int | float | bool | str | None] = field(default_factory=dict)
-    data_config: dict[str, int | float | bool | str | None] = field(default_factory=dict)
-    train_config: dict[str, int | float | bool | str | None] = field(default_factory=dict)
+    model_config: Config = field(default_factory=dict)
+    data_config: Config = field(default_factory=dict)
+    train_config: Config = field(default_factory=dict)
     seed: int = 0
     device: str = "auto"
     created: float = 0.0

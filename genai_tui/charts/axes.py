@@ -1,22 +1,33 @@
 """Axes: nice ticks and numbers, linear and logarithmic scales, and ranges that do not jump."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+LIMIT = 1e300
+"""Larger values are drawn at the edge: twice as much still is a finite span."""
+_SMALLEST = 1e-300
 _SI = ("", "k", "M", "G", "T", "P")
+_STEPS = (1.0, 2.0, 5.0, 10.0)
 _RUNGS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
-_HUGE = 1e300
-_MINUS_ZERO = -0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A round value on an axis, and how it is written there."""
+
+    value: float
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The values between `low` and `high` (finite, low < high; on a log scale low > 0)."""
+    """The values from `low` to `high` (finite, low < high; on a log scale low > 0)."""
 
     low: float
     high: float
@@ -24,64 +35,70 @@ class Scale:
 
     def position(self, values: Floats) -> Floats:
         """Where values lie: 0 at `low`, 1 at `high`; NaN for what a log scale cannot show."""
-        low, high, values = self.low, self.high, np.asarray(values, np.float64)
         if self.log:
-            low, high = math.log10(low), math.log10(high)
-            values = np.log10(values, where=values > 0, out=np.full_like(values, np.nan))
-        # Divided first: the span of two huge numbers of opposite sign would overflow.
-        unit = max(abs(low), abs(high))
-        return (values / unit - low / unit) / (high / unit - low / unit)
+            bottom, top = math.log10(self.low), math.log10(self.high)
+            shown = np.log10(values, where=values > 0, out=np.full(np.shape(values), np.nan))
+            return (shown - bottom) / (top - bottom)
+        return (np.clip(values, -LIMIT, LIMIT) - self.low) / (self.high - self.low)
 
-    def ticks(self, count: int) -> list[tuple[float, str]]:
-        """About `count` >= 1 round values with their labels, all within the scale."""
+    def ticks(self, count: int) -> list[Tick]:
+        """At most about `count` >= 1 round values within the scale, in order."""
         if self.log:
-            return _log_ticks(self.low, self.high, count)
-        return _linear_ticks(self.low, self.high, count)
+            return _log_ticks(self, count)
+        return _linear_ticks(self, count)
 
 
 def nice_step(span: float, count: int) -> float:
-    """The smallest of 1, 2, 5 times a power of ten that cuts `span` > 0 into at most `count`."""
-    rough = span / max(count, 1)
-    power = 10.0 ** math.floor(math.log10(rough))
-    return next((m * power for m in (1.0, 2.0, 5.0) if m * power >= rough * (1 - 1e-9)), 10 * power)
+    """The smallest of 1, 2 and 5 times a power of ten that cuts `span` > 0 into at most `count`."""
+    return _rung(span / max(count, 1), _STEPS)
 
 
-def _linear_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
-    step = nice_step(high / 2 - low / 2, count) * 2 if high - low > _HUGE else None
-    step = step or nice_step(high - low, count)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [(i * step, tick_label(i * step, step)) for i in range(first, last + 1)]
+def _rung(value: float, ladder: Sequence[float]) -> float:
+    """The smallest rung times a power of ten that is not below `value` > 0."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next((r * power for r in ladder if r * power >= value * (1 - 1e-9)), 10 * power)
 
 
-def _log_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
-    """Decades; with 2 and 5 between them if there are few; plain steps within one decade."""
-    bottom, top = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    stride = max(1, math.ceil((math.log10(high) - math.log10(low)) / max(count, 1)))
-    values = [10.0**e for e in range(bottom, top + 1) if e % stride == 0 and e >= -307]
-    ticks = [v for v in values if low <= v <= high]
-    if stride == 1 and len(ticks) * 3 <= count + 2:
-        ticks = [m * v for v in values for m in (1.0, 2.0, 5.0) if low <= m * v <= high]
+def _linear_ticks(scale: Scale, count: int) -> list[Tick]:
+    step = nice_step(scale.high - scale.low, count)
+    first, last = math.ceil(scale.low / step - 1e-6), math.floor(scale.high / step + 1e-6)
+    values = [i * step for i in range(first, last + 1)]
+    size = max(map(abs, values), default=step)
+    return [Tick(v, tick_label(v, step, size)) for v in values]
+
+
+def _log_ticks(scale: Scale, count: int) -> list[Tick]:
+    """Decades; with 2 and 5 between them if there is room; plain steps within one decade."""
+    bottom, top = math.log10(scale.low), math.log10(scale.high)
+    stride = max(1, math.ceil((top - bottom) / max(count, 1)))
+    powers = [10.0**e for e in range(math.floor(bottom), math.ceil(top) + 1) if e % stride == 0]
+    wanted = (1.0, 2.0, 5.0) if 3 * (top - bottom) <= count else (1.0,)
+    slack = 1 + 1e-9
+    values = [m * p for p in powers for m in wanted]
+    ticks = [v for v in values if scale.low <= v * slack and v <= scale.high * slack]
     if len(ticks) < 2:
-        return _linear_ticks(low, high, count)
-    return [(v, tick_label(v, v)) for v in ticks]
+        return _linear_ticks(scale, count)
+    return [Tick(v, tick_label(v, v, v)) for v in ticks]
 
 
-def tick_label(value: float, step: float) -> str:
-    """`value` with just the digits that tell it from its neighbours `step` away: 0.25, 1.5k, 2e-5."""
+def tick_label(value: float, step: float, size: float) -> str:
+    """`value` with just the digits that tell it from its neighbours `step` away.
+
+    `size` is the largest magnitude on the axis; all its labels share one unit: 0.25, 1.5k, 2e-5.
+    """
     if value == 0:
         return "0"
-    size = max(abs(value), step)
+    fine = math.floor(math.log10(step) + 1e-9)
     exponent = math.floor(math.log10(size) + 1e-9)
-    digits = max(0, exponent - math.floor(math.log10(step) + 1e-9))
     if exponent < -3 or exponent >= 3 * len(_SI):
-        return _scientific(value, digits)
-    unit = max(0, exponent // 3) if exponent >= 3 else 0
-    decimals = max(0, digits - (exponent - 3 * unit))
-    return f"{value / 10 ** (3 * unit) + 0.0:.{decimals}f}{_SI[unit]}"
+        own = math.floor(math.log10(abs(value)) + 1e-9)
+        return _scientific(value, max(0, own - fine))
+    unit = exponent // 3 if exponent >= 4 else 0
+    return f"{value / 1000**unit:.{max(0, 3 * unit - fine)}f}{_SI[unit]}"
 
 
 def value_label(value: float) -> str:
-    """`value` to four digits, of steady width: 0.4120, 12.34, 1.235M, 3.100e-4; NaN if not finite."""
+    """`value` to four digits of steady width: 0.4120, 12.34, 1.235M, 3.1e-4 as 3.100e-4, or NaN."""
     if not math.isfinite(value):
         return "NaN"
     if value == 0:
@@ -89,16 +106,23 @@ def value_label(value: float) -> str:
     exponent = math.floor(math.log10(abs(value)))
     if exponent < -3 or exponent >= 3 * len(_SI):
         return _scientific(value, 3)
-    unit = exponent // 3 if exponent >= 4 else 0
-    return f"{value / 10 ** (3 * unit):#.4g}".rstrip(".") + _SI[unit]
+    return _engineering(f"{value:.3e}", 4)
 
 
 def step_label(value: float) -> str:
-    """A step or another x value, short: 950, 12.3k, 1.5M."""
-    if abs(value) < 1000:
+    """A step, as short as four digits allow: 950, 12.3k, 1.5M."""
+    if not math.isfinite(value) or value == 0 or not 1e-3 <= abs(value) < 1e18:
         return f"{value:.4g}"
-    unit = min(int(math.log10(abs(value)) + 1e-9) // 3, len(_SI) - 1)
-    return f"{value / 10 ** (3 * unit):.4g}{_SI[unit]}"
+    number = _engineering(f"{value:.3e}", 3)
+    digits, unit = (number[:-1], number[-1]) if number[-1].isalpha() else (number, "")
+    return (digits.rstrip("0").rstrip(".") if "." in digits else digits) + unit
+
+
+def _engineering(rounded: str, least: int) -> str:
+    """A number already rounded to four digits, with a unit if its exponent reaches `least`."""
+    value, exponent = float(rounded), int(rounded.partition("e")[2])
+    unit = exponent // 3 if exponent >= least else 0
+    return f"{value / 1000**unit:.{max(0, 3 - exponent + 3 * unit)}f}{_SI[unit]}"
 
 
 def _scientific(value: float, digits: int) -> str:
@@ -106,27 +130,81 @@ def _scientific(value: float, digits: int) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
-def padded(low: float, high: float, share: float, *, log: bool = False) -> Scale:
-    """A scale with `share` of the span to spare at both ends.
+def fitted(low: float, high: float, *, log: bool = False) -> Scale:
+    """A scale with round ends and a little room around the values from `low` to `high`.
 
-    A constant gets room as well, and a linear scale of values that are all positive
-    and begin near zero begins at zero.
+    A constant gets room as well. On a linear scale, values that are all positive and begin
+    near zero begin at zero. A log scale needs low > 0.
     """
     if log:
-        return _padded_log(low, high, share)
-    span = high - low if high - low < _HUGE else _HUGE
-    if span <= 1e-9 * max(abs(low), abs(high)):
-        span = max(abs(low), abs(high)) or 1.0
-    limit = np.finfo(np.float64).max
-    bottom, top = max(low - share * span, -limit), min(high + share * span, limit)
-    if low >= 0 and (bottom < 0 or low < 0.2 * high):
+        return _fitted_log(low, high)
+    low, high = max(low, -LIMIT), min(high, LIMIT)
+    size, span = max(abs(low), abs(high)), high - low
+    if size < _SMALLEST:
+        return Scale(-1.0, 1.0)
+    if span < 1e-9 * size:
+        span = 0.2 * size
+    step = nice_step(span, 20)
+    bottom = math.floor((low - 0.04 * span) / step + 1e-9) * step
+    top = math.ceil((high + 0.04 * span) / step - 1e-9) * step
+    if low >= 0 and (bottom <= 0 or low < 0.2 * high):
         bottom = 0.0
-    if high <= 0 and top > 0:
-        top = 0.0 if low < 0 else top
+    if low < 0 and high <= 0 <= top:
+        top = 0.0
     return Scale(bottom, top)
 
 
-def _padded_log(low: float, high: float, share: float) -> Scale:
-    bottom, top = math.log10(low), math.log10(high)
-    span = max(top - bottom, 0.2)
-    return Scale(10 ** max(bottom - share * span, -307), 10 ** min(top + share * span, 308), True)
+def _fitted_log(low: float, high: float) -> Scale:
+    low = min(max(low, _SMALLEST), LIMIT) * 0.95
+    high = min(max(high, _SMALLEST), LIMIT) * 1.05
+    bottom = next(
+        r
+        for r in (8.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.5, 1.0, 0.5)
+        if r * _decade(low) <= low * (1 + 1e-9)
+    )
+    return Scale(bottom * _decade(low), _rung(high, _RUNGS), True)
+
+
+def _decade(value: float) -> float:
+    return 10.0 ** math.floor(math.log10(value))
+
+
+class Sticky:
+    """A scale that follows its data in few jumps, as every jump repaints the whole chart."""
+
+    def __init__(self) -> None:
+        self._scale: Scale | None = None
+
+    def fit(self, low: float, high: float, *, log: bool = False) -> Scale:
+        """The last scale while it holds the data and is not much too wide; else a fresh one."""
+        fresh, held = fitted(low, high, log=log), self._scale
+        if held is None or held.log != log or not _holds(held, low, high) or _wide(held, fresh):
+            self._scale = held = fresh
+        return held
+
+
+def _holds(scale: Scale, low: float, high: float) -> bool:
+    return scale.low <= max(low, -LIMIT) and min(high, LIMIT) <= scale.high
+
+
+def _wide(held: Scale, fresh: Scale) -> bool:
+    """Whether the fresh scale would fill less than 60 % of the held one."""
+    ends = held.position(np.array([fresh.low, fresh.high]))
+    return bool(ends[1] - ends[0] < 0.6)
+
+
+def grown(first: float, last: float, hint: float | None = None) -> tuple[float, float]:
+    """The range of an x axis for data from `first` to `last`; it grows in jumps of 20 to 50 %.
+
+    It begins at 0 unless the data begins far from there. `hint` is where x is expected to end:
+    the axis stops there once the data has come 40 % of the way.
+    """
+    reach = max(last, hint or last)
+    start = 0.0 if 0 <= first <= 0.2 * reach else first
+    if hint is not None and last <= hint and start < hint and last - start >= 0.4 * (hint - start):
+        return start, hint
+    span = (last - start) * 1.02
+    stop = start + (_rung(span, _RUNGS) if span > _SMALLEST else 1.0)
+    if hint is not None and last <= hint and start < hint:
+        stop = min(stop, hint)
+    return start, stop if stop > start else math.nextafter(start, math.inf)

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
+_FAR = 1e9
+"""Columns from the view beyond which a neighbour is not told apart; its line is flat anyway."""
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:
@@ -44,25 +47,15 @@ def bucket(
     step = (stop - start) / max(count - 1, 1)
     edges = start + (np.arange(count + 1) - 0.5) * step
     cuts = np.searchsorted(x, edges)
-    full = np.flatnonzero(cuts[1:] > cuts[:-1])
-    begin, end = cuts[full], cuts[full + 1]
-    place = full.astype(np.float64)
-    if cuts[0] > 0:
-        begin, end, place = _joined((cuts[0] - 1, (x[cuts[0] - 1] - start) / step), begin, end, place)
-    if cuts[-1] < len(x):
-        place = np.append(place, (x[cuts[-1]] - start) / step)
-        begin, end = np.append(begin, cuts[-1]), np.append(end, cuts[-1] + 1)
+    bounds = np.concatenate(([max(cuts[0] - 1, 0)], cuts, [min(cuts[-1] + 1, len(x))]))
+    full = np.flatnonzero(bounds[1:] > bounds[:-1])
+    begin, end = bounds[full], bounds[full + 1]
+    column: Floats = (full - 1).astype(np.float64)
+    outside = (full == 0) | (full == count + 1)
+    column[outside] = np.clip((x[begin[outside]] - start) / step, -_FAR, _FAR)
     low, high = _bounds(y, begin, end, floor)
     first, last = (_gaps(y[i], floor) for i in (begin, end - 1))
-    return Columns(place, low, high, first, last)
-
-
-def _joined(
-    point: tuple[int, float], begin: Ints, end: Ints, place: Floats
-) -> tuple[Ints, Ints, Floats]:
-    """Put the single point before the view in front of the columns."""
-    index, column = point
-    return np.append(index, begin), np.append(index + 1, end), np.append(column, place)
+    return Columns(column, low, high, first, last)
 
 
 def _gaps(values: Floats, floor: float) -> Floats:

@@ -29,7 +29,7 @@ _LEFT_BELOW, _RIGHT_BELOW = _below(_LEFT), _below(_RIGHT)
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """What to ink in every dot column: dot rows `top` to `bottom`, both included; 0 is the uppermost.
+    """What to ink in every dot column: dot rows `top` to `bottom`, both included; 0 is the highest.
 
     Two arrays of shape [columns]; a column with top > bottom, or outside the canvas, stays blank.
     """
@@ -151,9 +151,10 @@ class Canvas:
 
 def _carried(ink: NDArray[np.int16], blank: int) -> NDArray[np.int16]:
     """Give every cell without ink that of the nearest cell with ink on its left."""
-    source = np.where(ink == NO_INK, 0, np.arange(ink.shape[1]))
+    source: NDArray[np.intp] = np.arange(ink.shape[1]) * np.not_equal(ink, NO_INK)
     filled = np.take_along_axis(ink, np.maximum.accumulate(source, axis=1), axis=1)
-    return np.where(filled == NO_INK, np.int16(blank), filled)
+    filled[filled == NO_INK] = blank
+    return filled
 
 
 def _split(text: str, starts: list[int], inks: list[int], width: int) -> list[Row]:

@@ -1,1 +1,1 @@
-"""What the box, its GPUs and the worker are doing: samples, a poller of its own, and readers of what it wrote."""
+"""What the box, its GPUs and the worker are doing: sampled, kept in a file, read back."""

@@ -1,4 +1,4 @@
-"""Which GPUs there are: cards and MIG instances, those that fell off the bus, those CUDA would show."""
+"""Which GPUs there are: cards, MIG instances, the lost ones, and those that CUDA would show."""
 
 from dataclasses import dataclass, replace
 
@@ -9,7 +9,7 @@ FELL_OFF = "the GPU fell off the bus: look for Xid in dmesg, reboot"
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A card or a MIG instance; without a ``handle`` it cannot be asked, and ``problem`` says why."""
+    """A card or a MIG instance. Without a handle it cannot be asked, and ``problem`` says why."""
 
     uuid: str
     index: int
@@ -78,16 +78,28 @@ def _instance(nvml: Nvml, card: Device, slot: int) -> Device | None:
 def keep_lost(known: list[Device], found: list[Device]) -> list[Device]:
     """``found``, and the cards of ``known`` that are gone: a card must not vanish from the screen.
 
-    A card that is counted but has no handle gets back the identity it had at its index.
+    A card that is counted but cannot say who it is gets back the identity it had at its index.
     """
     present = {device.uuid for device in found}
-    gone = {each.index: each for each in known if not each.parent and each.uuid not in present}
+    gone = [each for each in known if not each.parent and each.uuid and each.uuid not in present]
     kept: list[Device] = []
     for device in found:
-        before = None if device.handle else gone.pop(device.index, None)
-        kept.append(replace(before, handle=None, problem=device.problem) if before else device)
-    kept += [replace(each, handle=None, problem=FELL_OFF) for each in gone.values()]
+        before = None if device.uuid else _at(device.index, gone)
+        if before:
+            gone.remove(before)
+        kept.append(_recognised(device, before))
+    kept += [replace(each, handle=None, problem=FELL_OFF) for each in gone]
     return sorted(kept, key=lambda device: device.index)
+
+
+def _recognised(device: Device, before: Device | None) -> Device:
+    if before is None:
+        return device
+    return replace(before, handle=device.handle, problem=device.problem)
+
+
+def _at(index: int, devices: list[Device]) -> Device | None:
+    return next((each for each in devices if each.index == index and not each.parent), None)
 
 
 def visible(devices: list[Device], setting: str | None) -> list[Device]:
@@ -111,8 +123,7 @@ def visible(devices: list[Device], setting: str | None) -> list[Device]:
 
 def _named(word: str, devices: list[Device]) -> Device | None:
     if word.isascii() and word.isdigit():
-        index = int(word)
-        return next((each for each in devices if each.index == index and not each.parent), None)
+        return _at(int(word), devices)
     if not word.startswith(("GPU-", "MIG-")):
         return None
     exact = [each for each in devices if word in (each.uuid, each.alias)]

@@ -1,102 +1,33 @@
-"""The GPUs, sampled: every field may be unknown by itself, and then a phrase says why."""
+"""The GPUs of this machine, sampled through NVML."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
 
+from genai_tui.telemetry.answers import Answers
 from genai_tui.telemetry.devices import Device, visible
-from genai_tui.telemetry.nvml import Code, Nvml, NvmlError, phrase
-from genai_tui.telemetry.record import Gpu, GpuProcess
+from genai_tui.telemetry.nvml import Nvml
+from genai_tui.telemetry.record import Gpu
 from genai_tui.telemetry.session import Session
 
-Answer = TypeVar("Answer")
-
-# The session or the card is gone: asking for another field only costs time.
-_LOST = {
-    Code.UNINITIALIZED,
-    Code.DRIVER_NOT_LOADED,
-    Code.GPU_IS_LOST,
-    Code.VERSION_MISMATCH,
-}
-_OF_THE_CARD = _LOST | {Code.RESET_REQUIRED}  # said of the card, not of a field
+SLOW_S = 3.0  # power and processes take the driver milliseconds, and change slowly
 MIG_PROBLEM = "utilisation: not measured under MIG"
 
 
-class Questions:
-    """What is asked of one device in one sample; the codes of refusals are kept by field."""
-
-    def __init__(self, handle: object) -> None:
-        self._handle = handle
-        self._answered = False
-        self.faults: dict[str, int] = {}
-
-    def ask(self, field: str, question: Callable[[object], Answer]) -> Answer | None:
-        if not _LOST.isdisjoint(self.faults.values()):
-            return None
-        try:
-            answer = question(self._handle)
-        except NvmlError as error:
-            self.faults[field] = error.code
-            return None
-        self._answered = True
-        return answer
-
-    @property
-    def lost(self) -> bool:
-        """Would a new session with the driver help?"""
-        return self._silent or not _LOST.isdisjoint(self.faults.values())
-
-    @property
-    def problem(self) -> str:
-        """Why fields are unknown; what a GPU does not support is no problem."""
-        for code in self.faults.values():
-            if code in _OF_THE_CARD:
-                return phrase(code)
-        fields: dict[str, list[str]] = {}
-        for field, code in self.faults.items():
-            if code != Code.NOT_SUPPORTED:
-                fields.setdefault(phrase(code), []).append(field)
-        if self._silent:
-            return "the GPU does not answer: " + "; ".join(fields)
-        return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in fields.items())
-
-    @property
-    def _silent(self) -> bool:
-        return not self._answered and bool(set(self.faults.values()) - {Code.NOT_SUPPORTED})
-
-
-@dataclass(frozen=True, slots=True)
-class Slow:
-    """The answers that are asked for less often."""
-
-    at: float
-    power: float | None
-    power_limit: float | None
-    processes: list[GpuProcess] | None
-    faults: dict[str, int]
-
-
 class Gpus:
-    """The GPUs of this machine, through NVML. For one thread: a call may hang with the driver."""
+    """For one thread: a call may hang with the driver, as long as the driver hangs."""
 
     def __init__(
-        self,
-        setting: str | None = None,
-        slow_every: float = 3.0,
-        clock: Callable[[], float] = time.monotonic,
+        self, setting: str | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """``setting``: as CUDA_VISIBLE_DEVICES, None for all GPUs;
-        ``slow_every``: seconds between questions for power and processes."""
+        """``setting``: which GPUs, in the form of CUDA_VISIBLE_DEVICES; None for all."""
         self.problem = ""
         self._setting = setting
-        self._slow_every = slow_every
         self._clock = clock
         self._session = Session()
-        self._slow: dict[str, Slow] = {}
+        self._answers: dict[str, Answers] = {}
 
     def sample(self) -> list[Gpu]:
-        """What each GPU does; of an empty list ``problem`` says why it is. Never raises."""
+        """What each GPU does; where the list is empty, ``problem`` says why. Never raises."""
         now = self._clock()
         nvml = self._session.ready(now)
         self.problem = self._session.problem
@@ -105,20 +36,52 @@ class Gpus:
         shown = visible(self._session.devices, self._setting)
         if not shown:
             self.problem = "CUDA_VISIBLE_DEVICES hides every GPU"
-        asked = [self._ask(nvml, device, now) for device in shown]
-        self._session.report(now, lost=any(lost for _, lost in asked))
-        return [gpu for gpu, _ in asked]
+        gpus = [self._sample(nvml, device, now) for device in shown]
+        self._session.report(now, lost=any(self._is_lost(device) for device in shown))
+        return gpus
 
-    def _ask(self, nvml: Nvml, device: Device, now: float) -> tuple[Gpu, bool]:
-        """The device's state, and whether the driver has lost it."""
+    def _sample(self, nvml: Nvml, device: Device, now: float) -> Gpu:
         if device.handle is None:
-            return _gpu(device, problem=device.problem), True
-        questions = Questions(device.handle)
-        memory = questions.ask("memory", nvml.memory)
-        utilisation = temperature = None
-        if not device.parent:
-            utilisation = questions.ask("utilisation", nvml.utilisation)
-            temperature = questions.ask("temperature", nvml.temperature)
-        slow = self._slowly(nvml, device, questions, now)
-        
-        return gpu, questions.lost
+            return _identity(device, device.problem)
+        answers = self._answers.setdefault(device.key, Answers())
+        answers.begin(device.handle, now)
+        return _instance(nvml, device, answers) if device.parent else _card(nvml, device, answers)
+
+    def _is_lost(self, device: Device) -> bool:
+        return device.handle is None or self._answers[device.key].lost
+
+
+def _card(nvml: Nvml, device: Device, answers: Answers) -> Gpu:
+    memory = answers.ask("memory", nvml.memory)
+    return Gpu(
+        uuid=device.uuid,
+        index=device.index,
+        name=device.name,
+        memory_used=memory.used if memory else None,
+        memory_total=memory.total if memory else None,
+        utilisation=answers.ask("utilisation", nvml.utilisation),
+        temperature=answers.ask("temperature", nvml.temperature),
+        power=answers.ask("power", nvml.power, SLOW_S),
+        power_limit=answers.ask("power limit", nvml.power_limit, SLOW_S),
+        processes=answers.ask("processes", nvml.processes, SLOW_S),
+        problem=answers.problem or (MIG_PROBLEM if device.divided else ""),
+    )
+
+
+def _instance(nvml: Nvml, device: Device, answers: Answers) -> Gpu:
+    """A MIG instance has memory and processes; the rest is the card's."""
+    memory = answers.ask("memory", nvml.memory)
+    return Gpu(
+        uuid=device.uuid,
+        index=device.index,
+        name=device.name,
+        memory_used=memory.used if memory else None,
+        memory_total=memory.total if memory else None,
+        processes=answers.ask("processes", nvml.processes, SLOW_S),
+        problem=answers.problem or MIG_PROBLEM,
+        parent=device.parent,
+    )
+
+
+def _identity(device: Device, problem: str) -> Gpu:
+    return Gpu(uuid=device.uuid, index=device.index, name=device.name, problem=problem)

@@ -1,4 +1,4 @@
-"""NVIDIA's management library, typed: answers in plain units, every failure an NvmlError with its code."""
+"""NVIDIA's management library, typed: answers in plain units, one kind of error."""
 
 from collections.abc import Callable
 from enum import IntEnum

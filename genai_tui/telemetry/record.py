@@ -1,4 +1,4 @@
-"""One sample of telemetry, as it crosses files and threads: every field optional, unknown is None and never 0."""
+"""One sample of telemetry: every field is optional, and what is unknown is None, never 0."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The session with the GPU driver: opened late, opened again with back-off after a fault, devices listed."""
+"""The session with the GPU driver: opened late, and again with back-off after a fault."""
 
 from contextlib import suppress
 

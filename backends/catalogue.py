@@ -1,0 +1,280 @@
+"""Every generator and data set that can be picked, and the way from a request to a model.
+
+A file in a family's folder is an entry: listing imports nothing, loading imports one. Other
+packages add entries through the entry points ``genai_tui.models`` and ``genai_tui.datasets``.
+"""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from backends import precision, records
+from backends.data import DataError, Dataset
+from backends.datasets import _entries
+from backends.datasets._resolve import load_dataset, resolve
+from backends.datasets._shape import shape_from_state
+from backends.knobs import ConfigError, configure, knobs, unknown
+from backends.model import DataShape, Model
+from backends.recipe import TrainConfig
+from backends.records import Catalogue, DatasetInfo, Device, ModelInfo, Plan, PlanRequest, RunSpec
+
+FAMILIES = ("gan", "vae", "autoregressive", "diffusion")
+_GROUP = "genai_tui.models"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request made whole: every knob has its value."""
+
+    kind: type[Model]
+    dataset: str
+    model_config: records.Config
+    data_config: records.Config
+    train: TrainConfig
+
+
+# --------------------------------------------------------------------------- entries
+
+
+@cache
+def own_models() -> tuple[str, ...]:
+    """Names of the models in the family folders, "vae/conv", family by family."""
+    root = Path(__file__).parent
+    return tuple(
+        f"{family}/{file.stem}"
+        for family in FAMILIES
+        for file in sorted((root / family).glob("*.py"))
+        if not file.stem.startswith("_")
+    )
+
+
+def models() -> list[str]:
+    """Names of all models; nothing is imported."""
+    return [*own_models(), *sorted(set(_added()) - set(own_models()))]
+
+
+def load(name: str) -> type[Model]:
+    """The model of that name.
+
+    Raises:
+        ConfigError: there is none, naming the nearest, or it cannot be imported.
+    """
+    try:
+        module = _module(name)
+    except (ImportError, AttributeError, SyntaxError) as error:
+        raise ConfigError(f"the model {name} cannot be imported: {error}") from error
+    found = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Model) and not inspect.isabstract(value)
+        if value.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        raise ConfigError(f"the model {name} must define one Model; it defines {len(found)}")
+    return found[0]
+
+
+def _module(name: str) -> Any:
+    if name in own_models():
+        return import_module(f"backends.{name.replace('/', '.')}")
+    added = _added()
+    if name not in added:
+        raise ConfigError(unknown("model", name, models()))
+    return added[name].load()
+
+
+def _added() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=_GROUP)}
+
+
+# --------------------------------------------------------------------------- descriptions
+
+
+def describe() -> Catalogue:
+    """Everything that can be picked; an entry that fails to import comes with its error."""
+    return Catalogue(
+        models=[_describe_model(name) for name in models()],
+        datasets=[_describe_dataset(name) for name in _entries.names()],
+        devices=[Device(name=name, caption=caption) for name, caption in precision.devices()],
+        torch=str(torch.__version__),
+    )
+
+
+def _describe_model(name: str) -> ModelInfo:
+    family = name.partition("/")[0]
+    try:
+        kind = load(name)
+    except ConfigError as error:
+        return ModelInfo(name=name, family=family, error=str(error))
+    recipe = {**kind.recipe}
+    return ModelInfo(
+        name=name,
+        family=family,
+        caption=_caption(inspect.getmodule(kind)),
+        modality=kind.modality,
+        knobs=knobs(kind.Config),
+        train_knobs=[_with_default(knob, recipe) for knob in knobs(TrainConfig)],
+        asks=sorted(kind.asks),
+        conditional="labels" in kind.asks,
+        default_dataset=kind.default_dataset,
+    )
+
+
+def _with_default(knob: records.Knob, recipe: Mapping[str, Any]) -> records.Knob:
+    if knob.name not in recipe:
+        return knob
+    fields = {name: getattr(knob, name) for name in knob.__struct_fields__}
+    return records.Knob(**{**fields, "default": recipe[knob.name]})
+
+
+def _describe_dataset(name: str) -> DatasetInfo:
+    try:
+        entry = _entries.entry(name)
+    except DataError as error:
+        return DatasetInfo(name=name, error=str(error))
+    return DatasetInfo(
+        name=name,
+        caption=_caption(entry),
+        modality=entry.MODALITY,
+        embedded=entry.EMBEDDED,
+        needs_path=entry.NEEDS_PATH,
+        knobs=knobs(entry.Config),
+    )
+
+
+def _caption(module: object) -> str:
+    lines = (getattr(module, "__doc__", None) or "").strip().splitlines()
+    return lines[0].rstrip(".") if lines else ""
+
+
+# --------------------------------------------------------------------------- from request to model
+
+
+def prepare(request: PlanRequest) -> Prepared:
+    """Sorts the settings of a request into model, loop and data set, and fills in the defaults.
+
+    Raises:
+        ConfigError, DataError: one sentence on what is unknown or out of its bounds.
+    """
+    kind = load(request.model)
+    wanted = request.dataset or kind.default_dataset
+    name, path = resolve(wanted, kind.modality)
+    entry = _entries.entry(name)
+    if entry.NEEDS_PATH and path is None:
+        raise DataError(f"{name} needs data of yours: give the path of the file or folder instead")
+    groups = {"model": kind.Config, "loop": TrainConfig, "data": entry.Config}
+    sorted_settings = _sort(request.settings, groups, request.model)
+    return Prepared(
+        kind=kind,
+        dataset=str(path) if path is not None else name,
+        model_config=_full(kind.Config, sorted_settings["model"]),
+        data_config=_full(entry.Config, sorted_settings["data"]),
+        train=configure(TrainConfig, {**kind.recipe, **sorted_settings["loop"]}),
+    )
+
+
+def plan(request: PlanRequest) -> Plan:
+    """What a request would train: sizes and counts, or the sentence that says why it cannot."""
+    try:
+        prepared = prepare(request)
+        device = precision.device_of(request.device)
+        dataset = _dataset(prepared)
+        model = _on_meta(prepared, dataset.shape)
+    except (ConfigError, DataError) as error:
+        return Plan(error=str(error))
+    counts = {phase.name: _count(phase.module) for phase in model.phases() if phase.name}
+    return Plan(
+        dataset=prepared.dataset,
+        model_config=prepared.model_config,
+        data_config=prepared.data_config,
+        train_config=asdict(prepared.train),
+        parameters=_count(model),
+        trained=counts,
+        items=len(dataset.train),
+        validation_items=len(dataset.validation),
+        classes=dataset.shape.num_classes,
+        shape=" x ".join(str(n) for n in dataset.shape.size),
+        device=str(device),
+        notices=list(dataset.notices),
+    )
+
+
+def open_spec(spec: RunSpec) -> tuple[Model, Dataset, TrainConfig]:
+    """The untrained model, the data and the loop's knobs of a run; weights depend on the seed.
+
+    Raises:
+        ConfigError, DataError: something that the spec names is not as it was.
+    """
+    kind, train = load(spec.model), configure(TrainConfig, spec.train_config)
+    dataset = load_dataset(
+        spec.dataset, kind.modality, spec.data_config, train.validation, train.batch_size
+    )
+    return build(spec, dataset.shape), dataset, train
+
+
+def build(spec: RunSpec, shape: DataShape) -> Model:
+    """The untrained model of a run for data of ``shape``."""
+    kind = load(spec.model)
+    torch.manual_seed(spec.seed)
+    return kind(configure(kind.Config, spec.model_config, owner=spec.model), shape)
+
+
+def restore(spec: RunSpec, snapshot: Mapping[str, Any]) -> Model:
+    """The model of a checkpoint with its averaged weights; the data set is not needed."""
+    model = build(spec, shape_from_state(snapshot["meta"]["shape"]))
+    model.load_state_dict(snapshot["ema"] or snapshot["model"])
+    return model.eval()
+
+
+def _sort(
+    settings: Mapping[str, str], groups: Mapping[str, type], model: str
+) -> dict[str, dict[str, str]]:
+    known = {name: {knob.name for knob in knobs(config)} for name, config in groups.items()}
+    found: dict[str, dict[str, str]] = {name: {} for name in groups}
+    for setting, value in settings.items():
+        group = next((name for name in groups if setting in known[name]), None)
+        if group is None:
+            raise ConfigError(unknown("knob", setting, sorted(set().union(*known.values())), model))
+        found[group][setting] = value
+    return found
+
+
+def _full(config: type, values: Mapping[str, str]) -> records.Config:
+    return asdict(configure(config, values))  # pyright: ignore[reportArgumentType]
+
+
+_LAST: list[tuple[object, Dataset]] = []
+
+
+def _dataset(prepared: Prepared) -> Dataset:
+    """The data of a plan; the last ones are remembered while a form is being filled in."""
+    train = prepared.train
+    key = (prepared.dataset, prepared.kind.modality, prepared.data_config, train.validation)
+    for known, dataset in _LAST:
+        if known == key and len(dataset.train) >= train.batch_size:
+            return dataset
+    dataset = load_dataset(
+        prepared.dataset,
+        prepared.kind.modality,
+        prepared.data_config,
+        train.validation,
+        train.batch_size,
+    )
+    _LAST[:] = [(key, dataset)]
+    return dataset
+
+
+def _on_meta(prepared: Prepared, shape: DataShape) -> Model:
+    with torch.device("meta"):
+        return prepared.kind(configure(prepared.kind.Config, prepared.model_config), shape)
+
+
+def _count(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

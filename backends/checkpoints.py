@@ -1,0 +1,265 @@
+"""Checkpoints on disk: whole or absent, checked by hash, no pickle anywhere.
+
+A checkpoint is a folder ``step-000500`` of ``tensors-*.safetensors``, ``state.json`` (everything
+that is no tensor, as tagged JSON) and ``manifest.json`` (sizes and SHA-256 of the others). It is
+written into a hidden folder, flushed, and renamed; so a name without a leading dot is a promise.
+"""
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+FORMAT = 1
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that is missing or damaged; the message is one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a save left on disk."""
+
+    path: Path
+    step: int
+    bytes: int
+
+
+def folder_of(root: Path, step: int) -> Path:
+    return root / f"step-{step:06d}"
+
+
+def steps(root: Path) -> list[int]:
+    """Steps that have a checkpoint, oldest first; whether they verify is not looked at."""
+    names = [path.name.removeprefix("step-") for path in root.glob("step-*")]
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
+# --------------------------------------------------------------------------- writing
+
+
+def save(
+    root: Path,
+    step: int,
+    state: Mapping[str, Any],
+    *,
+    barrier: Callable[[], None] = lambda: None,
+) -> Written:
+    """Writes ``state`` (nested dicts, lists, tuples, numbers, texts and CPU tensors) as a whole.
+
+    Args:
+        barrier: called when all is on disk and before it gets its name; the log of records is
+            flushed there, so that no checkpoint is newer than the log.
+
+    Raises:
+        OSError: nothing is left but the older checkpoints.
+    """
+    target, hidden = folder_of(root, step), root / f".tmp-{step:06d}-{os.getpid()}"
+    shutil.rmtree(hidden, ignore_errors=True)
+    try:
+        hidden.mkdir(mode=0o700)
+        files = _write_parts(hidden, step, state)
+        _write_synced(hidden / "manifest.json", _json({"format": FORMAT, "files": files}))
+        _sync_folder(hidden)
+        barrier()
+        _give_name(hidden, target)
+        _sync_folder(root)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+    return Written(target, step, sum(int(entry["bytes"]) for entry in files.values()))
+
+
+def prune(root: Path, keep: int) -> None:
+    """Removes all but the newest ``keep`` checkpoints, and what an interrupted save left."""
+    for step in steps(root)[: -max(1, keep)]:
+        doomed = root / f".del-{step:06d}"
+        with contextlib.suppress(OSError):
+            folder_of(root, step).rename(doomed)
+    sweep(root)
+
+
+def sweep(root: Path) -> None:
+    """Removes half-written and half-deleted checkpoints. Only while no save is under way."""
+    for pattern in (".tmp-*", ".del-*"):
+        for leftover in root.glob(pattern):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _write_parts(folder: Path, step: int, state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    files: dict[str, dict[str, Any]] = {}
+    document: dict[str, Any] = {}
+    for part, value in state.items():
+        tensors: dict[str, Tensor] = {}
+        document[part] = _flatten(value, tensors, "")
+        if tensors:
+            name = f"{part}.safetensors"
+            save_file(tensors, folder / name)
+            (folder / name).chmod(0o600)
+            files[name] = _synced_entry(folder / name)
+    _write_synced(folder / "state.json", _json({"step": step, "parts": document}))
+    files["state.json"] = _synced_entry(folder / "state.json")
+    return files
+
+
+def _give_name(hidden: Path, target: Path) -> None:
+    if target.exists():  # the same step, written by an earlier attempt
+        doomed = target.with_name(f".del-{target.name}-{os.getpid()}")
+        target.rename(doomed)
+        hidden.rename(target)
+        shutil.rmtree(doomed, ignore_errors=True)
+    else:
+        hidden.rename(target)
+
+
+def _synced_entry(path: Path) -> dict[str, Any]:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    return {"bytes": path.stat().st_size, "sha256": _hash(path)}
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(fd, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+
+
+# --------------------------------------------------------------------------- reading
+
+
+def verify(path: Path) -> None:
+    """Raises CheckpointError where a file is missing, of another size or of another hash."""
+    try:
+        manifest = json.loads((path / "manifest.json").read_bytes())
+        files, version = dict(manifest["files"]), int(manifest["format"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} has no readable manifest ({error})") from None
+    if version > FORMAT:
+        raise CheckpointError(f"{path} was written by a newer genai-tui (format {version})")
+    for name, entry in files.items():
+        _verify_file(path / Path(name).name, entry)
+
+
+def _verify_file(file: Path, entry: Any) -> None:
+    try:
+        whole = file.stat().st_size == entry["bytes"] and _hash(file) == entry["sha256"]
+    except (OSError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{file} cannot be read ({error})") from None
+    if not whole:
+        raise CheckpointError(f"{file} is damaged: its content is not what was saved")
+
+
+def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """The state that :func:`save` was given, after :func:`verify`.
+
+    Raises:
+        CheckpointError: for anything missing or damaged.
+    """
+    verify(path)
+    try:
+        document = json.loads((path / "state.json").read_bytes())["parts"]
+        return {part: _load_part(path, part, value, device) for part, value in document.items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error})") from None
+
+
+def load_newest(root: Path) -> tuple[int, dict[str, Any], list[str]] | None:
+    """(step, state, complaints) of the newest checkpoint that verifies; None if there is none.
+
+    ``complaints`` has one sentence for each newer one that was passed over.
+
+    Raises:
+        CheckpointError: there are checkpoints, and every one is damaged.
+    """
+    complaints: list[str] = []
+    for step in reversed(steps(root)):
+        try:
+            return step, load(folder_of(root, step)), complaints
+        except CheckpointError as error:
+            complaints.append(str(error))
+    if complaints:
+        raise CheckpointError("no checkpoint can be used: " + "; ".join(complaints))
+    return None
+
+
+def _load_part(path: Path, part: str, value: Any, device: torch.device | str) -> Any:
+    file = path / f"{part}.safetensors"
+    tensors = load_file(file, device=str(device)) if file.exists() else {}
+    return _unflatten(value, tensors)
+
+
+# --------------------------------------------------------------------------- tagged JSON
+
+
+def _flatten(value: Any, tensors: dict[str, Tensor], name: str) -> Any:
+    """``value`` as JSON; its tensors go to ``tensors`` under their path."""
+    if isinstance(value, Tensor):
+        if name in tensors:
+            raise ValueError(f"two tensors of a checkpoint are called {name!r}")
+        tensors[name] = value.contiguous()
+        return {"$tensor": name}
+    if isinstance(value, Mapping):
+        plain = all(isinstance(key, str) and not key.startswith("$") for key in value)
+        done = {key: _flatten(item, tensors, _join(name, key)) for key, item in value.items()}
+        return done if plain else {"$items": [list(item) for item in done.items()]}
+    if isinstance(value, list | tuple):
+        items = [_flatten(item, tensors, _join(name, index)) for index, item in enumerate(value)]
+        return items if isinstance(value, list) else {"$tuple": items}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$float": str(value)}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"a checkpoint cannot hold a {type(value).__name__} ({name})")
+
+
+def _join(name: str, key: object) -> str:
+    return f"{name}.{key}" if name else str(key)
+
+
+def _unflatten(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_unflatten(item, tensors) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "$tensor" in value:
+        return tensors[value["$tensor"]]
+    if "$items" in value:
+        return {key: _unflatten(item, tensors) for key, item in value["$items"]}
+    if "$tuple" in value:
+        return tuple(_unflatten(item, tensors) for item in value["$tuple"])
+    if "$float" in value:
+        return float(value["$float"])
+    return {key: _unflatten(item, tensors) for key, item in value.items()}

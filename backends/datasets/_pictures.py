@@ -1,0 +1,150 @@
+"""Turns one picture file of any kind into a small square of bytes."""
+
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from backends.datasets._files import open_regular
+
+PIXELS = 32_000_000
+"""A picture that claims more is not decoded: a file of some kB can claim any number."""
+
+_FORMATS = (
+    *("PNG", "JPEG", "MPO", "WEBP", "AVIF", "JPEG2000", "GIF", "BMP", "DIB", "ICO"),
+    *("TIFF", "PPM", "PCX", "SGI", "QOI", "PSD", "DDS", "XBM", "XPM"),
+)  # not EPS, which starts another program, and no format without a signature
+
+_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"qoif")
+
+_FAULTS = (
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError),
+    *(EOFError, RuntimeError, struct.error, zlib.error, Image.DecompressionBombError),
+)  # all that Pillow's decoders were seen to raise for damaged files
+
+Square = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How pictures are brought to one form."""
+
+    size: int
+    color: Literal["auto", "gray", "rgb"]
+    fit: Literal["crop", "pad"]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that could not be used."""
+
+    path: Path
+    reason: str
+
+
+@cache
+def suffixes() -> frozenset[str]:
+    """Endings of the file names that picture formats go by."""
+    known = Image.registered_extensions()
+    return frozenset(ending for ending, kind in known.items() if kind in _FORMATS)
+
+
+def looks_like_picture(head: bytes) -> bool:
+    """Whether a file that begins with ``head`` is of a common picture format."""
+    webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    return webp or head[4:12] == b"ftypavif" or head.startswith(_SIGNATURES)
+
+
+@contextmanager
+def wary() -> Iterator[None]:
+    """Pillow refuses pictures of too many pixels, and keeps its other warnings to itself.
+
+    Both are settings of the whole process, so threads inside share this one block.
+    """
+    before = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        Image.MAX_IMAGE_PIXELS = PIXELS
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+def square(path: Path, look: Look) -> Square | Skipped:
+    """The picture as bytes [C, size, size]: C is 1 if it is gray or wanted so, else 3."""
+    try:
+        with open_regular(path, follow=False) as file, Image.open(file, "r", _formats()) as image:
+            image.draft(None, (2 * look.size, 2 * look.size))
+            image.load()
+            return _bytes(_fitted(_flat(_upright(image), look.color), look), look.color)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return Skipped(path, f"more than {PIXELS // 10**6} million pixels")
+    except UnidentifiedImageError:
+        return Skipped(path, "no known format")
+    except _FAULTS:
+        return Skipped(path, "damaged")
+
+
+@cache
+def _formats() -> list[str]:
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except _FAULTS:  # the pixels are there; only what the camera noted is damaged
+        return image
+
+
+def _flat(image: Image.Image, color: str) -> Image.Image:
+    """Eight bits a channel, over white where it is transparent."""
+    if image.mode.startswith("I") or image.mode == "F":
+        image = Image.fromarray(_eight_bits(image))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    gray = color == "gray" or (color == "auto" and image.mode in ("1", "L"))
+    return image.convert("L" if gray else "RGB")
+
+
+def _eight_bits(image: Image.Image) -> Square:
+    values = np.nan_to_num(np.asarray(image, np.float32))
+    if image.mode != "F":
+        values /= 257
+    elif values.max() <= 1:  # a picture of floats goes to 1 or to 255, and does not say so
+        values *= 255
+    return values.round().clip(0, 255).astype(np.uint8)
+
+
+def _fitted(image: Image.Image, look: Look) -> Image.Image:
+    side = look.size
+    if look.fit == "crop":
+        return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
+    scale = side / max(image.size)
+    width, height = (max(1, round(length * scale)) for length in image.size)
+    whole = Image.new(image.mode, (side, side), "white")
+    small = image.resize((width, height), Image.Resampling.LANCZOS)
+    whole.paste(small, ((side - width) // 2, (side - height) // 2))
+    return whole
+
+
+def _bytes(image: Image.Image, color: str) -> Square:
+    values = np.asarray(image)
+    if values.ndim == 2:
+        return values[None]
+    if color == "auto" and (values == values[..., :1]).all():
+        return values[None, ..., 0]
+    return values.transpose(2, 0, 1)

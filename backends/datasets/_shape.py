@@ -1,0 +1,55 @@
+"""The shape of data as JSON, kept with a checkpoint so that sampling needs no data set."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+
+from backends.data import DataError
+from backends.datasets._vocabulary import Bytes, Characters, from_state
+from backends.model import DataShape, Vocabulary
+from backends.records import Modality
+
+_NUMBERS: dict[Modality, int] = {"image": 3, "text": 1}
+"""Numbers in the size of each modality's shape."""
+
+
+def shape_state(shape: DataShape) -> dict[str, object]:
+    """``shape`` as JSON can hold it."""
+    return {
+        "modality": shape.modality,
+        "size": list(shape.size),
+        "classes": list(shape.classes),
+        "vocabulary": _vocabulary_state(shape.vocabulary),
+    }
+
+
+def shape_from_state(state: Mapping[str, object]) -> DataShape:
+    """The shape that :func:`shape_state` described.
+
+    Raises:
+        DataError: for a description that no shape gives.
+    """
+    try:
+        kept = msgspec.convert(dict(state), _Kept)
+    except msgspec.ValidationError as error:
+        raise DataError(f"no shape of data is described: {error}") from None
+    if len(kept.size) != _NUMBERS[kept.modality]:
+        raise DataError(f"{kept.size} is no size of {kept.modality} data")
+    vocabulary = None if kept.vocabulary is None else from_state(kept.vocabulary)
+    return DataShape(kept.modality, tuple(kept.size), tuple(kept.classes), vocabulary)
+
+
+class _Kept(msgspec.Struct, forbid_unknown_fields=True):
+    modality: Modality
+    size: list[Annotated[int, msgspec.Meta(gt=0, lt=2**31)]]
+    classes: list[str]
+    vocabulary: dict[str, object] | None
+
+
+def _vocabulary_state(vocabulary: Vocabulary | None) -> dict[str, object] | None:
+    if vocabulary is None:
+        return None
+    if not isinstance(vocabulary, Characters | Bytes):
+        raise DataError(f"a {type(vocabulary).__name__} cannot be kept with a checkpoint")
+    return vocabulary.state()

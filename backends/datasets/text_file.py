@@ -1,0 +1,112 @@
+"""A text file of your own, or a folder of .txt and .md files, by characters or by bytes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+
+from backends.data import DataError, Dataset
+from backends.datasets._files import (
+    MEMORY,
+    Listing,
+    gib,
+    head,
+    listing,
+    open_regular,
+    regular_files,
+    required,
+    shown,
+    shut_notice,
+)
+from backends.datasets._pictures import looks_like_picture
+from backends.datasets._text import text_dataset
+from backends.datasets._vocabulary import Bytes, Characters
+from backends.knobs import Bounds
+
+MODALITY = "text"
+EMBEDDED = False
+NEEDS_PATH = True
+
+SUFFIXES = (".txt", ".md")
+MANY = 1000  # characters; a larger vocabulary deserves a word
+_LIMIT = MEMORY // 8  # an id takes 8 bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    context: Annotated[int, "tokens the model sees at once", Bounds(4, 4096, "tokens")] = 64
+    vocabulary: Annotated[
+        Literal["characters", "bytes"], "what a token is; every text can be written in bytes"
+    ] = "characters"
+
+
+def fits(path: Path) -> bool:
+    """Whether ``path`` is a file that is no picture, or a folder with a text file in it."""
+    if path.is_dir():
+        return any(file.suffix.lower() in SUFFIXES for file in regular_files(path))
+    return not looks_like_picture(head(path))
+
+
+def load(config: Config, path: Path | None, validation: float) -> Dataset:
+    """The files one after the other, each begun on a line of its own."""
+    path = required(path, "a text file or a folder of .txt or .md files")
+    found = listing(path) if path.is_dir() else Listing([path], [])
+    files = _texts(path, found)
+    texts = _read(files)
+    notices = [shut_notice(path, found.shut)]
+    if config.vocabulary == "bytes":
+        vocabulary = Bytes()
+        ids = np.frombuffer(b"\n".join(texts), np.uint8).astype(np.int64)
+    else:
+        text = "\n".join(_decoded(data, file) for data, file in zip(texts, files, strict=True))
+        vocabulary = Characters.of(text)
+        ids = vocabulary.encode_all(text)
+        notices.append(_many(path, vocabulary))
+    return text_dataset(
+        ids,
+        vocabulary,
+        where=shown(path),
+        context=config.context,
+        validation=validation,
+        notices=tuple(notice for notice in notices if notice),
+    )
+
+
+def _texts(path: Path, found: Listing) -> list[Path]:
+    if found.files == [path]:
+        return [path]
+    files = [file for file in found.files if file.suffix.lower() in SUFFIXES]
+    if not files:
+        raise DataError(f"{shown(path)} holds no .txt or .md file: add one or give another folder")
+    return files
+
+
+def _read(files: list[Path]) -> list[bytes]:
+    texts, room = [], _LIMIT
+    for file in files:
+        try:
+            with open_regular(file) as stream:
+                texts.append(stream.read(room + 1))
+        except OSError as error:
+            raise DataError(f"{shown(file)} cannot be read: {error.strerror}") from None
+        room -= len(texts[-1])
+        if room < 0:
+            raise DataError(f"the text up to {shown(file)} is larger than {gib(_LIMIT)}: give less")
+    return texts
+
+
+def _decoded(data: bytes, file: Path) -> str:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        fault = f"byte {error.start:,} (0x{data[error.start]:02X}) of {shown(file)} is not UTF-8"
+        raise DataError(f"{fault}: convert the file or set vocabulary=bytes") from None
+    return text.removeprefix("\ufeff").replace("\r\n", "\n")
+
+
+def _many(path: Path, vocabulary: Characters) -> str:
+    if vocabulary.size <= MANY:
+        return ""
+    many = f"{shown(path)} has {vocabulary.size:,} distinct characters"
+    return f"{many}, each a token: vocabulary=bytes would have 256"

@@ -1,0 +1,84 @@
+"""Samples on disk: one open file each, and a grid of all pictures."""
+
+import math
+import os
+import shutil
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from backends import seeds
+from backends.model import Model, Samples
+from backends.precision import Numerics
+from backends.records import SampleRequest
+
+
+@torch.no_grad()
+def draw(model: Model, request: SampleRequest, numerics: Numerics) -> Samples:
+    """Samples of ``model`` in eval mode; a function of the weights and the request alone.
+
+    Raises:
+        RequestError: the model cannot be asked for that.
+    """
+    model.check(request)
+    training = model.training
+    model.eval()
+    try:
+        with numerics.autocast(model.device):
+            generator = seeds.generator(request.seed, 0, "sample", model.device)
+            return model.sample(request, generator)
+    finally:
+        model.train(training)
+
+
+def write(folder: Path, samples: Samples, request: SampleRequest) -> int:
+    """Writes ``folder`` as a whole, in place of an older one; how many samples it holds.
+
+    Pictures become ``000.png`` ... and ``grid.png``, texts ``000.txt`` ...; ``request.json`` tells
+    what was asked and the labels.
+    """
+    hidden = folder.with_name(f".tmp-{folder.name}-{os.getpid()}")
+    shutil.rmtree(hidden, ignore_errors=True)
+    hidden.mkdir(parents=True, mode=0o700)
+    count = _write_pictures(hidden, samples.images) if samples.images is not None else 0
+    for index, text in enumerate(samples.texts):
+        (hidden / f"{index:03d}.txt").write_text(text, encoding="utf-8", newline="")
+    asked = msgspec.json.encode({"request": request, "labels": list(samples.labels)})
+    (hidden / "request.json").write_bytes(asked)
+    shutil.rmtree(folder, ignore_errors=True)
+    hidden.rename(folder)
+    return count + len(samples.texts)
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    """Images [N, C, H, W] in [-1, 1] as uint8 [N, H, W, C]; what is outside is clipped."""
+    scaled = images.detach().float().add(1).mul(127.5).round().clamp(0, 255)
+    return torch.nan_to_num(scaled).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def grid(pixels: np.ndarray, columns: int = 0) -> np.ndarray:
+    """Pictures [N, H, W, C] as one picture, row by row, with no gap."""
+    n, height, width, channels = pixels.shape
+    columns = columns or math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    padded = np.zeros((rows * columns, height, width, channels), np.uint8)
+    padded[:n] = pixels
+    tiles = padded.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    return tiles.reshape(rows * height, columns * width, channels)
+
+
+def _write_pictures(folder: Path, images: Tensor) -> int:
+    pixels = to_uint8(images)
+    for index, picture in enumerate(pixels):
+        _save(picture, folder / f"{index:03d}.png")
+    _save(grid(pixels), folder / "grid.png")
+    return len(pixels)
+
+
+def _save(picture: np.ndarray, path: Path) -> None:
+    gray = picture.shape[-1] == 1
+    Image.fromarray(picture[..., 0] if gray else picture).save(path, compress_level=1)

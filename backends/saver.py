@@ -1,0 +1,63 @@
+"""Writes checkpoints beside the training: a snapshot is taken at once, a thread does the rest."""
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backends import checkpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A checkpoint that is whole on disk, and the commands that had asked for it."""
+
+    step: int
+    path: Path
+    bytes: int
+    seconds: float
+    asked_by: tuple[str, ...]
+
+
+class Saver:
+    """At most one checkpoint is under way; the next one waits for it."""
+
+    def __init__(self, root: Path, keep: int, barrier: Callable[[], None]) -> None:
+        self._root, self._keep, self._barrier = root, keep, barrier
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._pending: Future[Saved] | None = None
+
+    def save(self, step: int, snapshot: Mapping[str, Any], asked_by: tuple[str, ...]) -> None:
+        """Begins to write ``snapshot``. Call :meth:`wait` first where one may be under way."""
+        if self._pending is not None:
+            raise RuntimeError("a checkpoint is under way")
+        self._pending = self._thread.submit(self._write, step, snapshot, asked_by)
+
+    def done(self) -> Saved | None:
+        """The checkpoint that has been written since the last call, if one has.
+
+        Raises:
+            OSError: it could not be written; the older ones stand.
+        """
+        if self._pending is None or not self._pending.done():
+            return None
+        return self.wait()
+
+    def wait(self) -> Saved | None:
+        """The checkpoint that is under way, once it is whole; None if there is none."""
+        if self._pending is None:
+            return None
+        pending, self._pending = self._pending, None
+        return pending.result()
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True)
+
+    def _write(self, step: int, snapshot: Mapping[str, Any], asked_by: tuple[str, ...]) -> Saved:
+        begin = time.perf_counter()
+        written = checkpoints.save(self._root, step, snapshot, barrier=self._barrier)
+        checkpoints.prune(self._root, self._keep)
+        seconds = time.perf_counter() - begin
+        return Saved(step, written.path, written.bytes, seconds, asked_by)

@@ -1,0 +1,177 @@
+"""All that a training changes: weights, their average, optimizers, the window of unlogged terms."""
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from backends.model import Model, Phase
+from backends.recipe import TrainConfig
+
+Snapshot = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Window:
+    """Terms since the last logged point: one row a step, on the device, so that no step waits."""
+
+    rows: list[tuple[int, tuple[str, ...], Tensor]] = field(default_factory=list)
+    _known: list[tuple[int, list[tuple[str, float]]]] | None = None
+
+    def add(self, step: int, terms: Mapping[str, Tensor]) -> None:
+        if terms:
+            values = torch.stack([value.detach().float() for value in terms.values()])
+            self.rows.append((step, tuple(terms), values))
+
+    def first_bad(self) -> tuple[int, str, float] | None:
+        """(step, term, value) of the first term that is not finite. Waits for the device once."""
+        for step, terms in self._read():
+            for name, value in terms:
+                if not math.isfinite(value):
+                    return step, name, value
+        return None
+
+    def drain(self) -> tuple[dict[str, float], tuple[int, str, float] | None]:
+        """Empties the window: the mean of every term, and what :meth:`first_bad` finds."""
+        bad, sums = self.first_bad(), dict[str, tuple[float, int]]()
+        for _, terms in self._read():
+            for name, value in terms:
+                total, count = sums.get(name, (0.0, 0))
+                sums[name] = (total + value, count + 1)
+        self.rows.clear()
+        self._known = None
+        return {name: total / count for name, (total, count) in sums.items()}, bad
+
+    def _read(self) -> list[tuple[int, list[tuple[str, float]]]]:
+        if self._known is not None and len(self._known) == len(self.rows):
+            return self._known
+        flat = torch.cat([values for _, _, values in self.rows]).tolist() if self.rows else []
+        known, begin = [], 0
+        for step, names, _ in self.rows:
+            end = begin + len(names)
+            known.append((step, list(zip(names, flat[begin:end], strict=True))))
+            begin = end
+        self._known = known
+        return known
+
+    def state(self) -> list[Any]:
+        return [[step, list(names), values.cpu().tolist()] for step, names, values in self.rows]
+
+    def restore(self, state: list[Any], device: torch.device) -> None:
+        self.rows = [(s, tuple(names), torch.tensor(v, device=device)) for s, names, v in state]
+
+
+class TrainState:
+    """The moving parts of one training, and their snapshot."""
+
+    def __init__(self, model: Model, config: TrainConfig) -> None:
+        self.model = model
+        self.phases = list(model.phases())
+        self.ema = copy.deepcopy(model) if config.ema_half_life else None
+        self.optimizers = [_optimizer(phase, config) for phase in self.phases]
+        self.window = Window()
+        self.step = 0
+        self.overrides: dict[str, Any] = {}
+        if self.ema is not None:
+            self.ema.requires_grad_(False).eval()
+
+    @property
+    def sampled(self) -> Model:
+        """The weights to look at: their average, where there is one."""
+        return self.ema if self.ema is not None else self.model
+
+    def focus(self, phase: Phase) -> None:
+        """Lets gradients flow to the weights of ``phase`` alone."""
+        if len(self.phases) > 1:
+            for other in self.phases:
+                other.module.requires_grad_(other is phase)
+
+    def finish_step(self, step: int, terms: Mapping[str, Tensor], half_life: float) -> None:
+        """Counts a step that has been optimised: average, clock, terms to log."""
+        self.step = step
+        self._average(half_life)
+        self.window.add(step, terms)
+
+    @torch.no_grad()
+    def _average(self, half_life: float) -> None:
+        """One step of the exponential moving average of the weights.
+
+        The half-life grows with the step up to ``half_life`` (a tenth of the steps taken), so that
+        the first samples are not of the initial weights. Buffers are copied.
+        """
+        if self.ema is None:
+            return
+        current = max(1.0, min(half_life, self.step / 10))
+        weight = 1 - 0.5 ** (1 / current)
+        torch._foreach_lerp_(list(self.ema.parameters()), list(self.model.parameters()), weight)
+        for average, value in zip(self.ema.buffers(), self.model.buffers(), strict=True):
+            average.copy_(value)
+
+    def snapshot(self, step: int) -> Snapshot:
+        """A copy of everything in the CPU's memory, ready for another thread to write."""
+        with torch.no_grad():
+            return {
+                "model": _copied(self.model.state_dict()),
+                "ema": _copied(self.ema.state_dict()) if self.ema is not None else None,
+                "optimizers": [_copied(optimizer.state_dict()) for optimizer in self.optimizers],
+                "loop": {
+                    "step": step,
+                    "window": self.window.state(),
+                    "overrides": dict(self.overrides),
+                },
+            }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Continues exactly where ``snapshot`` was taken."""
+        self.model.load_state_dict(snapshot["model"])
+        if self.ema is not None:
+            self.ema.load_state_dict(snapshot["ema"] or snapshot["model"])
+        for optimizer, state in zip(self.optimizers, snapshot["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+            _match_layout(optimizer)
+        loop = snapshot["loop"]
+        self.step, self.overrides = int(loop["step"]), dict(loop["overrides"])
+        self.window.restore(loop["window"], self.model.device)
+
+
+def _optimizer(phase: Phase, config: TrainConfig) -> torch.optim.Optimizer:
+    parameters = list(phase.module.parameters())
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    decay = config.weight_decay if config.optimizer == "adamw" else 0.0
+    return kind(
+        _groups(parameters, decay),
+        lr=config.lr,
+        betas=(config.beta1, config.beta2),
+        fused=parameters[0].device.type in ("cpu", "cuda"),
+    )
+
+
+def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
+    """Matrices decay; gains, biases and other vectors do not (Loshchilov & Hutter's practice)."""
+    matrices = [p for p in parameters if p.dim() > 1]
+    vectors = [p for p in parameters if p.dim() <= 1]
+    groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def _match_layout(optimizer: torch.optim.Optimizer) -> None:
+    """Gives restored moments their weights' strides: fused kernels walk both side by side."""
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape and value.dim():
+                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        copied = value.detach().to("cpu", copy=True)
+        return copied.contiguous()
+    if isinstance(value, Mapping):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_copied(item) for item in value)
+    return value

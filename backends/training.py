@@ -1,0 +1,407 @@
+"""The one loop that trains every model: ``train()`` yields records; testing it is iterating it."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from backends import checkpoints, precision, records, samples, seeds
+from backends.data import Dataset, Order
+from backends.evaluation import validate
+from backends.knobs import ConfigError, knobs, parse
+from backends.model import Batch, Model, Phase, RequestError
+from backends.pace import Clock, due, learning_rate
+from backends.precision import Numerics
+from backends.recipe import TrainConfig
+from backends.records import Command, Mark, Record, SampleRequest, scalar
+from backends.saver import Saved, Saver
+from backends.state import TrainState
+
+PAUSE_SECONDS = 0.05
+"""How often a paused training looks for commands."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What to train, on what, and where its files go.
+
+    Attributes:
+        inbox: commands that have come since the last call; asked at the end of every step.
+        barrier: makes all records durable; called before a checkpoint gets its name.
+        meta: kept in every checkpoint, untouched: what is needed to build the model again.
+    """
+
+    model: Model
+    dataset: Dataset
+    config: TrainConfig
+    folder: Path
+    seed: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    inbox: Callable[[], Iterable[Command]] = tuple
+    barrier: Callable[[], None] = lambda: None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    attempt: int = 1
+
+
+class NotFiniteError(ArithmeticError):
+    """A term that was NaN or infinite; the message says which and when."""
+
+
+def train(job: Job) -> Iterator[Record]:
+    """Trains from the newest checkpoint in ``job.folder``, or from step 0, to ``steps``.
+
+    Yields the records in the order of what happened; the last one is an End.
+
+    Raises:
+        CheckpointError: there are checkpoints and none can be used.
+        ConfigError: the checkpoint is of another configuration.
+        OSError: a file could not be written.
+    """
+    loop = _Loop(job)
+    try:
+        yield from loop.run()
+    except NotFiniteError as error:
+        yield loop.end("failed", records.EXIT_NAN, str(error))
+    finally:
+        loop.saver.close()
+
+
+class _Loop:
+    """One attempt."""
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.config, self.step = job, job.config, 0
+        self.root = job.folder / "checkpoints"
+        self.saver = Saver(self.root, job.config.keep_checkpoints, job.barrier)
+        self.bad: tuple[int, str, float] | None = None  # first term that was not finite
+        self.stop: Command | None = None
+        self.clock = Clock()
+
+    # ------------------------------------------------------------------ the attempt
+
+    def run(self) -> Iterator[Record]:
+        yield from self._prepare()
+        yield self._phase("training")
+        while self.step < self.config.steps and self.stop is None:
+            self._optimize()
+            yield from self._due_records()
+            yield from self._obey()
+        yield from self._finish()
+
+    def _prepare(self) -> Iterator[Record]:
+        """Everything before the first step; what was chosen once comes from the checkpoint."""
+        job = self.job
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        checkpoints.sweep(self.root)
+        yield self._phase("loading the checkpoint")
+        found = checkpoints.load_newest(self.root)
+        job.model.to(job.device)
+        self.data = job.dataset.to(job.device)
+        self.order = Order(self.data.train, self.config.batch_size, job.seed)
+        if found is None:
+            yield self._phase("choosing the precision")
+        self._settle(found)
+        yield self._start()
+        for sentence in (*job.dataset.notices, *(found[2] if found else ())):
+            yield records.Notice(step=self.step, t=time.time(), text=sentence)
+        if found is None:
+            yield from self._begin()
+
+    def _settle(self, found: tuple[int, Mapping[str, Any], list[str]] | None) -> None:
+        threads = precision.threads_of(self.config.threads)
+        self.numerics = Numerics("float32", False, threads)
+        if found is not None:
+            self.numerics = Numerics(**found[1]["numerics"])
+        torch.set_num_threads(self.numerics.threads)
+        if found is None:
+            trial = self._batch(0)
+            self.numerics = precision.choose(self.config.precision, self.job.model, trial, threads)
+        self.numerics.place(self.job.model)
+        self.state = TrainState(self.job.model, self.config)
+        self.losses = [self._compiled(phase) for phase in self.state.phases]
+        if found is not None:
+            self._restore(found[1])
+
+    def _restore(self, snapshot: Mapping[str, Any]) -> None:
+        try:
+            self.state.restore(snapshot)
+        except (KeyError, ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"the checkpoint does not fit this model: {reason}") from None
+        self.step = self.state.step
+        self.config = dataclasses.replace(self.config, **self.state.overrides)
+
+    def _begin(self) -> Iterator[Record]:
+        """Step 0: what untrained weights draw, and a checkpoint that fixes every choice made."""
+        if self.config.sample_every:
+            yield from self._sample(self._usual_request())
+        yield from self._checkpoint()
+
+    def _finish(self) -> Iterator[Record]:
+        stop = self.stop
+        yield from self._checkpoint(stop.id if stop else "")
+        yield from self._saved(self.saver.wait())
+        if stop is not None and self.step < self.config.steps:
+            yield self._mark(stop, "done", "the run can be resumed")
+            yield self.end("stopped", records.EXIT_STOPPED, f"stopped by {stop.by or 'a signal'}")
+        else:
+            yield self.end("finished", records.EXIT_FINISHED)
+
+    # ------------------------------------------------------------------ one step
+
+    def _optimize(self) -> None:
+        with self.clock.step():
+            self.state.model.train()
+            torch.manual_seed(seeds.seed_of(self.job.seed, self.step, "dropout"))
+            lr, batch = learning_rate(self.config, self.step), self._batch(self.step)
+            terms: dict[str, Tensor] = {}
+            for index, phase in enumerate(self.state.phases):
+                if self.step % phase.every == 0:
+                    terms |= self._turn(index, phase, batch, lr)
+            self.step += 1
+            self.state.finish_step(self.step, terms, self.config.ema_half_life)
+
+    def _batch(self, step: int) -> Batch:
+        x, y = self.order.batch(step)
+        noise = seeds.generator(self.job.seed, step, "noise", self.job.device)
+        return Batch(self.numerics.arrange(x), y, noise, step / self.config.steps)
+
+    def _turn(self, index: int, phase: Phase, batch: Batch, lr: float) -> dict[str, Tensor]:
+        """One optimizer's turn; its terms under the names that are logged."""
+        optimizer = self.state.optimizers[index]
+        self.state.focus(phase)
+        optimizer.zero_grad(set_to_none=True)
+        with self.numerics.autocast(batch.x.device):
+            losses = self.losses[index](batch)
+        losses["loss"].backward()
+        limit = self.config.clip_grad or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(phase.module.parameters(), limit)
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        optimizer.step()
+        terms = {**losses, "grad_norm": norm}
+        return {f"{phase.name}/{name}" if phase.name else name: v for name, v in terms.items()}
+
+    def _compiled(self, phase: Phase) -> Callable[[Batch], Mapping[str, Tensor]]:
+        return torch.compile(phase.loss) if self.config.compile else phase.loss
+
+    # ------------------------------------------------------------------ what a step brings
+
+    def _due_records(self) -> Iterator[Record]:
+        """Logged point, samples, checkpoint: in this order, so that a checkpoint at a step means
+        that everything else of the step is on record."""
+        config, step, last = self.config, self.step, self.step == self.config.steps
+        log = last or due(step, config.log_every)
+        judge = bool(config.validate_every) and (last or due(step, config.validate_every))
+        if log or judge:
+            yield from self._log(log, judge)
+        if config.sample_every and (last or due(step, config.sample_every)):
+            yield from self._sample(self._usual_request())
+        if not last and (due(step, config.checkpoint_every) or self._checkpoint_is_late()):
+            yield from self._checkpoint()
+        yield from self._saved(self.saver.done())
+
+    def _log(self, log: bool, judge: bool) -> Iterator[Record]:
+        values: dict[str, float] = {}
+        rates: dict[str, float] = {}
+        if log:
+            values = self._read_window()
+            values["lr"] = learning_rate(self.config, self.step - 1)
+            rates = self.clock.rates(self.config.batch_size)
+        if judge:
+            yield self._phase("validating")
+            values |= self._validate()
+        yield records.Step(
+            step=self.step,
+            t=time.time(),
+            values={name: scalar(value) for name, value in values.items()},
+            rates={name: scalar(value) for name, value in rates.items()},
+        )
+        if judge:
+            yield self._phase("training")
+        self._refuse_bad()
+
+    def _read_window(self) -> dict[str, float]:
+        with self.clock.waiting():
+            means, bad = self.state.window.drain()
+        self.bad = self.bad or bad
+        return means
+
+    def _refuse_bad(self) -> None:
+        if self.bad is None or self.config.nan_policy != "stop":
+            self.bad = None
+            return
+        step, name, value = self.bad
+        raise NotFiniteError(
+            f"{name} was {scalar(value)} at step {step:,}: the weights went wrong there and were "
+            "not saved; try a lower lr or a lower clip_grad"
+        )
+
+    def _validate(self) -> dict[str, float]:
+        terms = validate(
+            self.state.sampled,
+            self.data.validation,
+            self.numerics,
+            batch_size=self.config.batch_size,
+            batches=self.config.validate_batches,
+            seed=self.job.seed,
+            progress=self.step / self.config.steps,
+        )
+        return {f"validation/{name}": value for name, value in terms.items()}
+
+    def _usual_request(self) -> SampleRequest:
+        return SampleRequest(count=self.config.sample_count, seed=self.job.seed)
+
+    def _sample(self, request: SampleRequest, command: str = "") -> Iterator[Record]:
+        """Draws and writes samples. The periodic ones always have the same seed."""
+        yield self._phase("sampling")
+        begin = time.perf_counter()
+        drawn = samples.draw(self.state.sampled, request, self.numerics)
+        name = f"step-{self.step:06d}" + (f"-{command}" if command else "")
+        count = samples.write(self.job.folder / "samples" / name, drawn, request)
+        yield records.Sample(
+            step=self.step,
+            t=time.time(),
+            path=f"samples/{name}",
+            modality=self.job.model.modality,
+            count=count,
+            seconds=time.perf_counter() - begin,
+            request=request,
+            command=command,
+        )
+        yield self._phase("training")
+
+    # ------------------------------------------------------------------ checkpoints
+
+    def _checkpoint_is_late(self) -> bool:
+        minutes = self.config.checkpoint_minutes
+        return bool(minutes) and time.monotonic() - self.clock.saved >= 60 * minutes
+
+    def _checkpoint(self, command: str = "") -> Iterator[Record]:
+        """Begins a checkpoint, unless the weights have gone wrong."""
+        self.bad = self.bad or self.state.window.first_bad()
+        self._refuse_bad()
+        yield from self._saved(self.saver.wait())
+        yield self._phase("saving")
+        snapshot = self.state.snapshot(self.step)
+        snapshot["numerics"] = self.numerics.state()
+        snapshot["meta"] = dict(self.job.meta)
+        self.saver.save(self.step, snapshot, (command,) if command else ())
+        self.clock.saved = time.monotonic()
+        yield self._phase("training")
+
+    def _saved(self, saved: Saved | None) -> Iterator[Record]:
+        if saved is None:
+            return
+        yield records.Checkpoint(
+            step=saved.step,
+            t=time.time(),
+            path=str(saved.path.relative_to(self.job.folder)),
+            bytes=saved.bytes,
+            seconds=saved.seconds,
+        )
+        for command in saved.asked_by:
+            if self.stop is None or command != self.stop.id:
+                yield self._answer(command, "checkpoint", "done")
+
+    # ------------------------------------------------------------------ commands
+
+    def _obey(self) -> Iterator[Record]:
+        for command in self.job.inbox():
+            yield from self._carry_out(command)
+
+    def _carry_out(self, command: Command) -> Iterator[Record]:
+        try:
+            if command.verb == "set":
+                detail = self._set(command)
+                yield self._mark(command, "accepted")
+                yield self._mark(command, "done", detail)
+                return
+            if command.verb == "sample":
+                self.state.sampled.check(self._asked(command))
+        except (ConfigError, RequestError) as error:
+            yield self._mark(command, "refused", str(error))
+            return
+        yield self._mark(command, "accepted")
+        yield from getattr(self, f"_on_{command.verb}")(command)
+
+    def _on_stop(self, command: Command) -> Iterator[Record]:
+        self.stop = command
+        yield self._phase("stopping")
+
+    def _on_checkpoint(self, command: Command) -> Iterator[Record]:
+        yield from self._checkpoint(command.id)
+
+    def _on_sample(self, command: Command) -> Iterator[Record]:
+        yield from self._sample(self._asked(command), command.id)
+        yield self._mark(command, "done")
+
+    def _on_resume(self, command: Command) -> Iterator[Record]:
+        yield self._mark(command, "done", "it was not paused")
+
+    def _on_pause(self, command: Command) -> Iterator[Record]:
+        """Waits between two steps, with the weights in place, until told to go on or to stop."""
+        yield self._phase("paused")
+        yield self._mark(command, "done")
+        while self.stop is None:
+            for other in self.job.inbox():
+                if other.verb == "resume":
+                    yield self._mark(other, "accepted")
+                    yield self._mark(other, "done")
+                    yield self._phase("training")
+                    return
+                if other.verb == "pause":
+                    yield self._mark(other, "refused", "it is paused already")
+                else:
+                    yield from self._carry_out(other)
+            yield from self._saved(self.saver.done())
+            time.sleep(PAUSE_SECONDS)
+
+    def _set(self, command: Command) -> str:
+        known = {knob.name: knob for knob in knobs(TrainConfig) if knob.live}
+        value = parse(known, command.knob, command.value, "what may change while a run trains")
+        before = getattr(self.config, command.knob)
+        self.state.overrides[command.knob] = value
+        self.config = dataclasses.replace(self.config, **{command.knob: value})
+        return f"{command.knob} {before} → {value}"
+
+    def _asked(self, command: Command) -> SampleRequest:
+        """What a sample command asks for; without a request, fresh samples of the usual number."""
+        if command.request is not None:
+            return command.request
+        return SampleRequest(count=self.config.sample_count, seed=self.job.seed + self.step)
+
+    # ------------------------------------------------------------------ records
+
+    def _start(self) -> Record:
+        return records.Start(
+            step=self.step,
+            t=time.time(),
+            attempt=self.job.attempt,
+            of=self.config.steps,
+            device=str(self.job.device),
+            precision=self.numerics.caption,
+            parameters=sum(p.numel() for p in self.job.model.parameters()),
+        )
+
+    def _phase(self, name: str) -> Record:
+        return records.Phase(step=self.step, t=time.time(), name=name)
+
+    def _mark(self, command: Command, answer: Any, detail: str = "") -> Mark:
+        return self._answer(command.id, command.verb, answer, detail)
+
+    def _answer(self, command: str, verb: str, answer: Any, detail: str = "") -> Mark:
+        return Mark(
+            step=self.step, t=time.time(), id=command, verb=verb, answer=answer, detail=detail
+        )
+
+    def end(self, state: Any, exit_code: int, reason: str = "") -> Record:
+        return records.End(
+            step=self.step, t=time.time(), state=state, exit_code=exit_code, reason=reason
+        )

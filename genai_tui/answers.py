@@ -1,0 +1,66 @@
+"""The worker's short answers: the catalogue, plans, and samples from a checkpoint."""
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from backends.records import PlanRequest, SampleRequest
+from genai_tui.store import Run
+
+
+def describe() -> int:
+    """Prints the catalogue as one JSON document."""
+    from backends import catalogue
+
+    sys.stdout.buffer.write(msgspec.json.encode(catalogue.describe()))
+    return 0
+
+
+def plan() -> int:
+    """Answers each request, a line of JSON on stdin, with a plan, a line on stdout."""
+    from backends import catalogue
+
+    decode = msgspec.json.Decoder(PlanRequest).decode
+    for line in sys.stdin.buffer:
+        sys.stdout.buffer.write(msgspec.json.encode(catalogue.plan(decode(line))) + b"\n")
+        sys.stdout.buffer.flush()
+    return 0
+
+
+def sample(path: Path, step: int, request: str, out: Path) -> int:
+    """Draws from a checkpoint of a run into the folder ``out``; one sentence on stderr if not."""
+    from backends import catalogue, checkpoints, precision, samples
+    from backends.knobs import ConfigError
+    from backends.model import RequestError
+
+    run, root = Run(path), path / "checkpoints"
+    try:
+        found = _checkpoint(root, step)
+        spec, snapshot = run.spec(), checkpoints.load(checkpoints.folder_of(root, found))
+        model = catalogue.restore(spec, snapshot).to(precision.device_of("auto"))
+        asked = msgspec.json.decode(request, type=SampleRequest)
+        numerics = precision.Numerics(**snapshot["numerics"])
+        count = samples.write(out, samples.draw(model, asked, numerics), asked)
+    except (checkpoints.CheckpointError, ConfigError, RequestError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2 if isinstance(error, RequestError) else 1
+    except OSError as error:
+        print(f"{out} cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
+    print(msgspec.json.encode({"step": found, "count": count, "path": str(out)}).decode())
+    return 0
+
+
+def _checkpoint(root: Path, step: int) -> int:
+    from backends.checkpoints import CheckpointError, steps
+
+    there = steps(root)
+    if not there:
+        raise CheckpointError("this run has no checkpoint yet: wait for the first one")
+    if step < 0:
+        return there[-1]
+    if step not in there:
+        known = ", ".join(str(one) for one in there)
+        raise CheckpointError(f"there is no checkpoint at step {step}; there are {known}")
+    return step

@@ -1,0 +1,221 @@
+"""The plot of a line chart with its axes, as rows of text: all of the picture but its colours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich.cells import cell_len
+
+from genai_tui.charts.axes import Scale, Tick
+from genai_tui.charts.buckets import Columns, Floats
+from genai_tui.charts.canvas import (
+    DOTS_X,
+    DOTS_Y,
+    Canvas,
+    Row,
+    Run,
+    ascii_glyphs,
+    braille,
+    stroke,
+)
+from genai_tui.charts.palette import ALERT, AXIS, GRID, MARK, MUTED, TEXT
+from genai_tui.charts.series import Mark
+
+_ALARMS = frozenset({"error", "crash", "failed", "nan", "alert"})
+_UNICODE = {
+    "side": "│",
+    "tick": "┤",
+    "corner": "└",
+    "base": "─",
+    "down": "┬",
+    "mark": "▴",
+    "alarm": "✗",
+    "grid": "·",
+}
+_ASCII = {
+    "side": "|",
+    "tick": "+",
+    "corner": "+",
+    "base": "-",
+    "down": "+",
+    "mark": "^",
+    "alarm": "x",
+    "grid": ".",
+}
+BRAILLE_DOTS, ASCII_DOTS = braille(), ascii_glyphs()
+_GRID_EVERY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A line to draw: what it shows in each dot column (values), and its ink."""
+
+    columns: Columns
+    ink: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Room for a plot of `width` x `height` cells in all, with its two scales; `framed` makes one.
+
+    `gutter` columns on the left hold the labels of the y axis and its line, `axis_rows` rows at
+    the bottom those of the x axis.
+    """
+
+    width: int
+    height: int
+    x: Scale
+    y: Scale
+    y_ticks: tuple[Tick, ...]
+    gutter: int
+    axis_rows: int
+    ascii: bool
+
+    @property
+    def plot_width(self) -> int:
+        """Columns of the plot itself, at least 1."""
+        return max(1, self.width - self.gutter)
+
+    @property
+    def plot_height(self) -> int:
+        """Rows of the plot itself, at least 1."""
+        return max(1, self.height - self.axis_rows)
+
+    @property
+    def dots(self) -> int:
+        """Dot columns of the plot."""
+        return self.plot_width * DOTS_X
+
+    def x_cell(self, x: float) -> int | None:
+        """The column of the plot that holds x; None outside."""
+        dot = round(float(self.x.position(np.array(x))) * (self.dots - 1))
+        return dot // DOTS_X if 0 <= dot < self.dots else None
+
+    def y_cell(self, y: float) -> int:
+        """The row of the plot that holds y."""
+        return int(self.rows_of(np.array([y]))[0] + 0.5) // DOTS_Y
+
+    def x_at(self, column: int) -> float:
+        """The x in the middle of a column of the plot, within the scale."""
+        share = (column * DOTS_X + 0.5) / max(self.dots - 1, 1)
+        return self.x.low + min(max(share, 0.0), 1.0) * (self.x.high - self.x.low)
+
+    def rows_of(self, y: Floats) -> Floats:
+        """Dot rows, downwards, of values."""
+        return (1 - self.y.position(y)) * (self.plot_height * DOTS_Y - 1)
+
+
+def framed(width: int, height: int, x: Scale, y: Scale, *, ascii: bool = False) -> Frame:
+    """Divide the room. Labels below need 4 rows, the x axis 6, the y axis 24 columns."""
+    axis_rows = (height >= 4) + (height >= 6)
+    ticks = tuple(y.ticks(max(2, min(8, (height - axis_rows) // 3)))) if width >= 24 else ()
+    gutter = 2 + max(5, *(len(tick.label) for tick in ticks)) if ticks else 0
+    return Frame(width, height, x, y, ticks, gutter, axis_rows, ascii)
+
+
+def drawn(
+    frame: Frame,
+    faint: Sequence[Trace],
+    lines: Sequence[Trace],
+    marks: Sequence[Mark],
+    *,
+    cursor: float | None = None,
+    message: str = "",
+) -> list[Row]:
+    """The plot and its axes: `frame.height` rows of `frame.width` cells.
+
+    `faint` traces lie behind `lines`; in each group the last one lies in front. `message`
+    stands in the middle of the plot.
+    """
+    canvas = _traced(frame, lines)
+    canvas.over(_traced(frame, faint))
+    ticks = {frame.y_cell(tick.value): tick.label for tick in frame.y_ticks}
+    _background(frame, canvas, ticks, cursor)
+    plot = canvas.rows(ASCII_DOTS if frame.ascii else BRAILLE_DOTS, blank=AXIS)
+    if message:
+        plot[(len(plot) - 1) // 2] = _centred(message, frame.plot_width)
+    sides = (_side(frame, ticks.get(row)) for row in range(frame.plot_height))
+    rows = [_merged((*side, *runs)) for side, runs in zip(sides, plot, strict=True)]
+    return (rows + _x_axis(frame, marks))[: frame.height]
+
+
+def _traced(frame: Frame, traces: Sequence[Trace]) -> Canvas:
+    canvas = Canvas(frame.plot_width, frame.plot_height)
+    for trace in traces:
+        band = stroke(trace.columns.mapped(frame.rows_of), canvas.columns, canvas.dots)
+        canvas.band(band, trace.ink)
+    return canvas
+
+
+def _background(frame: Frame, canvas: Canvas, ticks: dict[int, str], cursor: float | None) -> None:
+    glyphs = _ASCII if frame.ascii else _UNICODE
+    for row in ticks:
+        canvas.behind(row, slice(_GRID_EVERY - 1, None, _GRID_EVERY), glyphs["grid"], GRID)
+    column = None if cursor is None else frame.x_cell(cursor)
+    if column is not None:
+        canvas.behind(slice(None), column, glyphs["side"], MUTED)
+
+
+def _side(frame: Frame, label: str | None) -> tuple[Run, ...]:
+    if not frame.gutter:
+        return ()
+    glyphs = _ASCII if frame.ascii else _UNICODE
+    if label is None:
+        return ((" " * (frame.gutter - 1) + glyphs["side"], AXIS),)
+    return ((label.rjust(frame.gutter - 2) + " ", MUTED), (glyphs["tick"], AXIS))
+
+
+def _merged(runs: tuple[Run, ...]) -> Row:
+    """Runs of the same ink side by side joined into one."""
+    row: list[Run] = []
+    for text, ink in runs:
+        if row and row[-1][1] == ink:
+            row[-1] = (row[-1][0] + text, ink)
+        else:
+            row.append((text, ink))
+    return tuple(row)
+
+
+def _centred(message: str, width: int) -> Row:
+    return ((message[:width].center(width), MUTED),)
+
+
+def _x_axis(frame: Frame, marks: Sequence[Mark]) -> list[Row]:
+    ticks = frame.x.ticks(max(2, frame.plot_width // 10))
+    places = [(cell, t.label) for t in ticks if (cell := frame.x_cell(t.value)) is not None]
+    if frame.axis_rows == 0:
+        return []
+    labels = _x_labels(frame, places)
+    return [_x_line(frame, places, marks), labels] if frame.axis_rows == 2 else [labels]
+
+
+def _x_line(frame: Frame, places: Sequence[tuple[int, str]], marks: Sequence[Mark]) -> Row:
+    glyphs = _ASCII if frame.ascii else _UNICODE
+    line = Canvas(frame.plot_width, 1)
+    line.behind(0, slice(None), glyphs["base"], AXIS)
+    for cell, _ in places:
+        line.behind(0, cell, glyphs["down"], AXIS)
+    for mark in marks:
+        cell = frame.x_cell(mark.x)
+        if cell is not None:
+            alarm = mark.kind in _ALARMS
+            line.behind(0, cell, glyphs["alarm" if alarm else "mark"], ALERT if alarm else MARK)
+    corner = ((glyphs["corner"].rjust(frame.gutter), AXIS),) if frame.gutter else ()
+    return _merged((*corner, *line.rows(BRAILLE_DOTS)[0]))
+
+
+def _x_labels(frame: Frame, places: Sequence[tuple[int, str]]) -> Row:
+    """The labels below their ticks, moved inwards at the ends; one that would touch is left out."""
+    text = ""
+    for cell, label in places:
+        centre = frame.gutter + cell - (cell_len(label) - 1) // 2
+        start = max(0, min(centre, frame.width - len(label)))
+        if not text or start >= len(text) + 2:
+            text = text.ljust(start) + label
+    return ((text.ljust(frame.width)[: frame.width], MUTED),)
+
+
+def blank(width: int, height: int, message: str) -> list[Row]:
+    """`height` empty rows with a message in the middle."""
+    empty: Row = ((" " * width, TEXT),)
+    return [_centred(message, width) if i == (height - 1) // 2 else empty for i in range(height)]

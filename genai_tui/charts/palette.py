@@ -1,0 +1,24 @@
+"""Inks, the numbers that a canvas is drawn in, and series colours that anyone can tell apart."""
+
+TEXT, MUTED, AXIS, GRID, MARK, ALERT = range(6)
+_FIRST_LINE = 16
+
+DARK = ("#56B4E9", "#E69F00", "#1DB88A", "#DB8DBC", "#F0E442", "#EE7B3F", "#8F9DF5", "#B8B8B8")
+LIGHT = ("#0068A6", "#A85B00", "#00755A", "#A3437C", "#756600", "#BF4400", "#4A4DC9", "#565656")
+"""The hues of Okabe and Ito (2008), lightened or darkened until they read on their background."""
+
+
+def line_ink(colour: int) -> int:
+    """The ink of a line in palette colour `colour` >= 0."""
+    return _FIRST_LINE + 2 * (colour % len(DARK))
+
+
+def faint_ink(colour: int) -> int:
+    """The ink of the raw data behind a smoothed line in that colour."""
+    return line_ink(colour) + 1
+
+
+def series_colour(ink: int, *, dark: bool) -> tuple[str, bool]:
+    """The colour, as #RRGGBB, of an ink made here, and whether it is the faint one."""
+    colour, faint = divmod(ink - _FIRST_LINE, 2)
+    return (DARK if dark else LIGHT)[colour], bool(faint)

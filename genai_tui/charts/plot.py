@@ -1,0 +1,109 @@
+"""From series to the rows of a line chart, with axes that are remembered so as not to jump."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from genai_tui.charts.axes import Scale, Sticky, grown
+from genai_tui.charts.buckets import Columns, Floats, bucket
+from genai_tui.charts.canvas import DOTS_X, Row
+from genai_tui.charts.frame import Frame, Trace, blank, drawn, framed
+from genai_tui.charts.legend import legend
+from genai_tui.charts.palette import faint_ink, line_ink
+from genai_tui.charts.series import Mark, Series, extent
+
+_USUAL_GUTTER = 7
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How to look at the data; `LineChart` has reactives of the same names."""
+
+    log_y: bool = False
+    x_range: tuple[float, float] | None = None
+    x_hint: float | None = None
+    cursor: float | None = None
+    ascii: bool = False
+
+
+class Plot:
+    """Makes the rows of one chart; `frame` tells where things were drawn last, None if nothing."""
+
+    def __init__(self) -> None:
+        self.frame: Frame | None = None
+        self._y_axis = Sticky()
+
+    def rows(
+        self, series: Sequence[Series], marks: Sequence[Mark], view: View, width: int, height: int
+    ) -> list[Row]:
+        """`height` >= 1 rows of `width` >= 1 cells: the legend, the plot, the x axis."""
+        ends = extent(series)
+        if ends is None:
+            self.frame = None
+            return blank(width, height, "no data yet")
+        x = Scale(*(view.x_range or grown(*ends, view.x_hint)))
+        plot = self._plot(series, marks, x, view, width, height - 1) if height > 1 else []
+        note = self._note(marks, view.cursor)
+        head = legend(series, width, cursor=view.cursor, note=note, ascii=view.ascii)
+        return [head, *plot]
+
+    def _plot(
+        self,
+        series: Sequence[Series],
+        marks: Sequence[Mark],
+        x: Scale,
+        view: View,
+        width: int,
+        height: int,
+    ) -> list[Row]:
+        """Bucket for a width that depends on labels that depend on the buckets: twice at most."""
+        gutter = self.frame.gutter if self.frame else _USUAL_GUTTER
+        dots = DOTS_X * max(1, width - gutter)
+        faint, lines = _traces(series, x, dots, log=view.log_y)
+        values = _extent_of(lines + faint)
+        y = self._y_axis.fit(*values or ((1.0, 10.0) if view.log_y else (0.0, 1.0)), log=view.log_y)
+        self.frame = framed(width, height, x, y, ascii=view.ascii)
+        if self.frame.dots != dots:
+            faint, lines = _traces(series, x, self.frame.dots, log=view.log_y)
+        message = "" if values else _nothing(view)
+        return drawn(self.frame, faint, lines, marks, cursor=view.cursor, message=message)
+
+    def _note(self, marks: Sequence[Mark], cursor: float | None) -> str:
+        """The labels of the marks in the cursor's column."""
+        if cursor is None or self.frame is None:
+            return ""
+        here = self.frame.x_cell(cursor)
+        return ", ".join(m.label for m in marks if self.frame.x_cell(m.x) == here)
+
+
+def _traces(
+    series: Sequence[Series], x: Scale, dots: int, *, log: bool
+) -> tuple[list[Trace], list[Trace]]:
+    """Raw lines to draw faintly behind, and lines in front; both with the first series in front."""
+
+    def columns(s: Series, y: Floats) -> Columns:
+        return bucket(s.x, y, x.low, x.high, dots, floor=0.0 if log else -np.inf)
+
+    faint: list[Trace] = []
+    lines: list[Trace] = []
+    for i, s in reversed(list(enumerate(series))):
+        colour = i if s.colour is None else s.colour
+        if s.smooth is not None:
+            faint.append(Trace(columns(s, s.y), faint_ink(colour)))
+        lines.append(Trace(columns(s, s.y if s.smooth is None else s.smooth), line_ink(colour)))
+    return faint, lines
+
+
+def _extent_of(traces: Sequence[Trace]) -> tuple[float, float] | None:
+    """The lowest and the highest value in sight; None without a finite one."""
+    low = np.concatenate([t.columns.low for t in traces])
+    high = np.concatenate([t.columns.high for t in traces])
+    if not np.isfinite(low).any():
+        return None
+    return float(np.nanmin(low)), float(np.nanmax(high))
+
+
+def _nothing(view: View) -> str:
+    where = "" if view.x_range is None else " here"
+    return f"no {'positive' if view.log_y else 'finite'} values{where}"

@@ -1,0 +1,273 @@
+"""The thread that reads: it polls what the screens look at and posts what it finds to them.
+
+It only reads and posts; the handlers own all state. A message holds a bounded amount, and the
+next piece of a log is read when the last one has been taken, so that a long log stalls no screen
+and never piles up in memory.
+"""
+
+import codecs
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from textual.message import Message
+
+from genai_tui import log
+from genai_tui.store import Run, RunError, Store, Summary
+from genai_tui.telemetry import journal
+from genai_tui.telemetry.record import Telemetry
+from genai_tui.telemetry.watcher import Watcher
+
+EVERY = 0.1
+"""Seconds between two looks: a stat of four files, 0.1 % of a core."""
+LIST_EVERY = 1.0
+STATE_EVERY = 1.0
+LIST_SHARE = 50
+"""Looking at a large store may take one part in so many of the time."""
+MACHINE_EVERY = 2.0
+RECORD_BYTES = 1 << 18
+CONSOLE_BYTES = 1 << 15
+TELEMETRY_BYTES = 1 << 17
+TAKEN_SECONDS = 2.0
+
+
+class Target(Protocol):
+    """Who is told: a screen, or a test's list."""
+
+    def post_message(self, message: Message) -> bool: ...
+
+
+class Feed:
+    """Reads the list of runs, open runs and this machine, each for as long as a target wants it."""
+
+    class RunsRead(Message, bubble=False):
+        """The list of runs has changed."""
+
+        def __init__(self, summaries: list[Summary]) -> None:
+            super().__init__()
+            self.summaries = summaries
+
+    class RecordsRead(Message, bubble=False):
+        """The next records of a run. The handler sets ``taken`` when it has folded them."""
+
+        def __init__(self, chunk: log.Chunk) -> None:
+            super().__init__()
+            self.chunk = chunk
+            self.taken = threading.Event()
+
+    class StatusRead(Message, bubble=False):
+        """A run's summary has changed."""
+
+        def __init__(self, summary: Summary) -> None:
+            super().__init__()
+            self.summary = summary
+
+    class TelemetryRead(Message, bubble=False):
+        """The next samples of a run's telemetry, oldest first."""
+
+        def __init__(self, samples: list[Telemetry]) -> None:
+            super().__init__()
+            self.samples = samples
+
+    class ConsoleRead(Message, bubble=False):
+        """The next bytes of a run's console."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class RunLost(Message, bubble=False):
+        """A run's folder is gone."""
+
+    class MachineRead(Message, bubble=False):
+        """How this machine is doing."""
+
+        def __init__(self, sample: Telemetry) -> None:
+            super().__init__()
+            self.sample = sample
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._watches: dict[Target, Watch] = {}
+        self._watcher: Watcher | None = None
+        self._stopped = threading.Event()
+        self._woken = threading.Event()
+        self._thread = threading.Thread(target=self._poll, name="feed", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread; when this returns nothing is posted any more."""
+        self._stopped.set()
+        self._woken.set()
+        if self._watcher:
+            self._watcher.stop()
+        if self._thread.is_alive():
+            self._thread.join(timeout=TAKEN_SECONDS)
+
+    def list_to(self, target: Target) -> None:
+        """From now on ``target`` gets the list of runs."""
+        self._watch(target, ListWatch(self._store))
+
+    def follow(self, run: Run, target: Target) -> None:
+        """From now on ``target`` gets all that is written into the run's folder."""
+        self._watch(target, RunWatch(run))
+
+    def machine_to(self, target: Target) -> None:
+        """From now on ``target``, and no other, gets how this machine is doing."""
+        self.machine_stop()
+        self._watcher = Watcher(
+            lambda sample: target.post_message(self.MachineRead(sample)),
+            self._store.root,
+            every=MACHINE_EVERY,
+        )
+        self._watcher.start()
+
+    def machine_stop(self) -> None:
+        if self._watcher:
+            self._watcher.stop()
+            self._watcher = None
+
+    def drop(self, target: Target) -> None:
+        """Tells ``target`` nothing any more."""
+        self._watches.pop(target, None)
+
+    def _watch(self, target: Target, watch: "Watch") -> None:
+        self._watches[target] = watch
+        self._woken.set()
+
+    def _poll(self) -> None:
+        while not self._stopped.is_set():
+            more = False
+            for target, watch in list(self._watches.items()):
+                for message in watch.look():
+                    more = self._tell(target, message) or more
+            if not more:
+                self._woken.wait(EVERY)
+            self._woken.clear()
+
+    def _tell(self, target: Target, message: Message) -> bool:
+        """Posts; True if there is more to read at once."""
+        if self._stopped.is_set() or target not in self._watches:
+            return False
+        if not target.post_message(message):
+            self.drop(target)
+            return False
+        if not isinstance(message, Feed.RecordsRead) or not message.chunk.more:
+            return False
+        message.taken.wait(TAKEN_SECONDS)
+        return True
+
+
+class Watch(Protocol):
+    """Something to look at again and again."""
+
+    def look(self) -> Iterator[Message]:
+        """What is new since the last look."""
+        ...
+
+
+class ListWatch:
+    """The list of runs, about once a second; less often where the store is large."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._due = 0.0
+        self._told: list[Summary] | None = None
+
+    def look(self) -> Iterator[Message]:
+        began = time.monotonic()
+        if began < self._due:
+            return
+        summaries = self._store.summaries()
+        took = time.monotonic() - began
+        self._due = began + max(LIST_EVERY, LIST_SHARE * took)
+        if summaries != self._told:
+            self._told = summaries
+            yield Feed.RunsRead(summaries)
+
+
+class RunWatch:
+    """One run's folder: its status, records, telemetry and console."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._records = 0
+        self._telemetry = -TELEMETRY_BYTES
+        self._console = -1
+        self._decode = _decoder()
+        self._stamps: dict[Path, tuple[int, ...]] = {}
+        self._due = 0.0
+        self._told: Summary | None = None
+
+    def look(self) -> Iterator[Message]:
+        yield from self._look_status()
+        yield from self._look_records()
+        if self._has_changed(self._run.telemetry):
+            reading = journal.read(self._run.telemetry, self._telemetry)
+            self._telemetry = reading.offset
+            if reading.samples:
+                yield Feed.TelemetryRead(reading.samples)
+        if self._has_changed(self._run.console):
+            text = self._read_console()
+            if text:
+                yield Feed.ConsoleRead(text)
+
+    def _look_status(self) -> Iterator[Message]:
+        """Reads the summary when the status is new, and now and then because locks can go."""
+        now = time.monotonic()
+        if not self._has_changed(self._run.path / "status.json") and now < self._due:
+            return
+        self._due = now + STATE_EVERY
+        if not self._run.path.is_dir():
+            yield Feed.RunLost()
+            return
+        summary = self._run.summary()
+        if summary != self._told:
+            self._told = summary
+            yield Feed.StatusRead(summary)
+
+    def _look_records(self) -> Iterator[Message]:
+        if not self._has_changed(self._run.records):
+            return
+        chunk = self._run.read(self._records, RECORD_BYTES)
+        if chunk.more:
+            self._stamps.pop(self._run.records, None)
+        self._records = chunk.offset
+        if chunk.records or chunk.damaged or chunk.more:
+            yield Feed.RecordsRead(chunk)
+
+    def _read_console(self) -> str:
+        """The console from where the last look ended; at first, and when it was rotated, its tail."""
+        try:
+            with self._run.console.open("rb") as file:
+                size = file.seek(0, 2)
+                start = self._console if 0 <= self._console <= size else 0
+                if start < size - CONSOLE_BYTES or start != self._console:
+                    start, self._decode = max(0, size - CONSOLE_BYTES), _decoder()
+                file.seek(start)
+                data = file.read(CONSOLE_BYTES)
+                self._console = file.tell()
+        except OSError:
+            return ""
+        return self._decode.decode(data)
+
+    def _has_changed(self, path: Path) -> bool:
+        """Whether a file differs in size, time or identity from the last look."""
+        try:
+            stat = path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        except OSError:
+            stamp = ()
+        if self._stamps.get(path, ()) == stamp:
+            return False
+        self._stamps[path] = stamp
+        return True
+
+
+def _decoder() -> codecs.IncrementalDecoder:
+    # A character may be cut in two by the end of a look.
+    return codecs.getincrementaldecoder("utf-8")(errors="replace")

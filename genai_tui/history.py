@@ -1,0 +1,204 @@
+"""The fold: records become series, samples, marks and a phase. Pure: no clock, no file, no screen.
+
+A ``Start`` record at step s forgets what an earlier attempt logged beyond s, so that after any
+number of crashes the series equal those of an undisturbed run.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.records import Checkpoint, End, Mark, Notice, Phase, Record, Sample, Start, Step
+from genai_tui.groups import Group, grouped
+
+Floats = NDArray[np.float64]
+
+MOST_SERIES = 1000
+"""More keys than any training logs: what comes beyond is a mistake, and is counted as damaged."""
+MOST_EVENTS = 1000
+LARGEST_STEP = 2**53
+
+
+class Track:
+    """One scalar of a run: its steps and values, sorted by step, in columns that grow."""
+
+    __slots__ = ("_size", "_steps", "_values", "cuts")
+
+    def __init__(self) -> None:
+        self._steps: Floats = np.empty(64)
+        self._values: Floats = np.empty(64)
+        self._size = 0
+        self.cuts = 0
+        """How often points were taken away; who keeps something beside the points looks here."""
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def steps(self) -> Floats:
+        return self._steps[: self._size]
+
+    @property
+    def values(self) -> Floats:
+        return self._values[: self._size]
+
+    def extend(self, steps: Floats, values: Floats) -> None:
+        """Adds points; those that lie before the last one are left out."""
+        before = self._steps[self._size - 1] if self._size else -np.inf
+        if steps[0] < before or np.any(steps[1:] < steps[:-1]):
+            ordered = steps >= np.maximum(np.maximum.accumulate(steps), before)
+            steps, values = steps[ordered], values[ordered]
+        end = self._size + len(steps)
+        if end > len(self._steps):
+            self._steps = _grown(self._steps, self._size, end)
+            self._values = _grown(self._values, self._size, end)
+        self._steps[self._size : end] = steps
+        self._values[self._size : end] = values
+        self._size = end
+
+    def cut(self, step: int) -> None:
+        """Forgets the points beyond ``step``."""
+        size = int(np.searchsorted(self.steps, step, side="right"))
+        if size < self._size:
+            self._size = size
+            self.cuts += 1
+
+
+def _grown(column: Floats, size: int, end: int) -> Floats:
+    # What is not yet used of a large array costs no memory: the system maps a page when touched.
+    grown = np.empty(max(end, 2 * len(column)))
+    grown[:size] = column[:size]
+    return grown
+
+
+class History:
+    """All that a run's records tell, up to the last one folded."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Track] = {}
+        self.rates: dict[str, Track] = {}
+        self.times = Track()
+        """When each step was logged, in seconds since the epoch."""
+        self.samples: list[Sample] = []
+        self.checkpoints: list[Checkpoint] = []
+        self.starts: list[Start] = []
+        self.marks: list[Mark] = []
+        self.notices: list[Notice] = []
+        self.phase: Phase | None = None
+        self.end: End | None = None
+        self.damaged = 0
+        self._groups: tuple[int, list[Group]] = (0, [])
+
+    @property
+    def step(self) -> int:
+        """The last logged step."""
+        return int(self.times.steps[-1]) if len(self.times) else 0
+
+    def fold(self, batch: Iterable[Record], damaged: int = 0) -> None:
+        """Takes in the next records, in their order in the log."""
+        self.damaged += damaged
+        steps: list[Step] = []
+        for record in batch:
+            if not 0 <= record.step < LARGEST_STEP:
+                self.damaged += 1
+            elif type(record) is Step:
+                steps.append(record)
+            else:
+                self._fold_steps(steps)
+                steps.clear()
+                self._FOLDS[type(record)](self, record)
+        self._fold_steps(steps)
+
+    def track(self, key: str) -> Track:
+        """The track of a key that a group names."""
+        return self.values[key] if key in self.values else self.rates[key]
+
+    def groups(self) -> list[Group]:
+        """The charts to draw, the most telling first; the same list while no key is new."""
+        count = len(self.values) + len(self.rates)
+        if self._groups[0] != count:
+            self._groups = (count, grouped(self.values, self.rates))
+        return self._groups[1]
+
+    def last(self, key: str) -> float | None:
+        """The newest value of a key; None if it was never logged."""
+        track = self.values.get(key) or self.rates.get(key)
+        return float(track.values[-1]) if track else None
+
+    def _fold_steps(self, steps: list[Step]) -> None:
+        if not steps:
+            return
+        moments = np.array([(step.step, step.t) for step in steps], np.float64)
+        self.times.extend(moments[:, 0], moments[:, 1])
+        self._add(self.values, [(step.step, step.values) for step in steps])
+        self._add(self.rates, [(step.step, step.rates) for step in steps])
+
+    def _add(self, tracks: dict[str, Track], rows: list[tuple[int, dict[str, Any]]]) -> None:
+        """Adds rows to their tracks, whole columns of rows with the same keys at a time."""
+        tables: dict[tuple[str, ...], list[tuple[int, dict[str, Any]]]] = {}
+        for row in rows:
+            tables.setdefault(tuple(row[1]), []).append(row)
+        pieces: dict[str, list[tuple[Floats, Floats]]] = {}
+        for keys, table in tables.items():
+            steps = np.array([step for step, _ in table], np.float64)
+            columns = np.array([list(row.values()) for _, row in table], np.float64).T
+            for key, column in zip(keys, columns, strict=True):
+                pieces.setdefault(key, []).append((steps, column))
+        for key, parts in pieces.items():
+            self._extend(tracks, key, parts)
+
+    def _extend(
+        self, tracks: dict[str, Track], key: str, parts: list[tuple[Floats, Floats]]
+    ) -> None:
+        track = tracks.get(key)
+        if track is None:
+            if len(self.values) + len(self.rates) >= MOST_SERIES:
+                self.damaged += 1
+                return
+            track = tracks[key] = Track()
+        steps, values = parts[0]
+        if len(parts) > 1:
+            steps = np.concatenate([steps for steps, _ in parts])
+            order = np.argsort(steps, kind="stable")
+            steps, values = steps[order], np.concatenate([values for _, values in parts])[order]
+        track.extend(steps, values)
+
+    def _fold_start(self, start: Start) -> None:
+        for track in (self.times, *self.values.values(), *self.rates.values()):
+            track.cut(start.step)
+        self.samples = [sample for sample in self.samples if sample.step <= start.step]
+        self.checkpoints = [kept for kept in self.checkpoints if kept.step <= start.step]
+        self.starts.append(start)
+        self.phase = self.end = None
+
+    def _fold_sample(self, sample: Sample) -> None:
+        self.samples = [kept for kept in self.samples if kept.path != sample.path] + [sample]
+
+    def _fold_checkpoint(self, checkpoint: Checkpoint) -> None:
+        self.checkpoints.append(checkpoint)
+
+    def _fold_phase(self, phase: Phase) -> None:
+        self.phase = phase
+
+    def _fold_mark(self, mark: Mark) -> None:
+        self.marks.append(mark)
+        del self.marks[:-MOST_EVENTS]
+
+    def _fold_notice(self, notice: Notice) -> None:
+        self.notices.append(notice)
+        del self.notices[:-MOST_EVENTS]
+
+    def _fold_end(self, end: End) -> None:
+        self.end, self.phase = end, None
+
+    _FOLDS: ClassVar[dict[type, Callable[["History", Any], None]]] = {
+        Start: _fold_start,
+        Sample: _fold_sample,
+        Checkpoint: _fold_checkpoint,
+        Phase: _fold_phase,
+        Mark: _fold_mark,
+        Notice: _fold_notice,
+        End: _fold_end,
+    }

@@ -1,0 +1,270 @@
+"""The widget that shows a picture: as pixels where the terminal can, else as the best cells."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import partial
+from typing import ClassVar, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.app import App
+from textual.geometry import Region
+from textual.reactive import reactive
+from textual.signal import Signal
+from textual.strip import Strip
+from textual.widget import Widget
+
+from genai_tui.images import kitty
+from genai_tui.images.cells import SUBPIXELS, CellMode, Cells, fit, place, render, resample
+from genai_tui.images.detect import MODES, Graphics, Mode
+from genai_tui.images.strips import Drawing, LazyStrip
+from genai_tui.images.tonemap import Picture, PictureError
+
+
+class ImageView(Widget):
+    """Shows one picture, centred, enlarged by whole factors, with a caption below it.
+
+    In kitty mode the picture is sent when it is painted, once for each change of picture or size.
+    Cells stand in where pixels cannot be: in tests and exports, in a browser, and under a modal
+    screen. Put a container around it for a border: with one of its own it is drawn, but slowly.
+    """
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"image-view--caption"}
+    DEFAULT_CSS = """
+    ImageView {
+        width: 1fr;
+        height: 1fr;
+        & > .image-view--caption { color: $text-muted; }
+    }
+    """
+
+    mode: reactive[Mode | Literal["auto"]] = reactive[Mode | Literal["auto"]]("auto")
+    """How to show pictures: one of detect.MODES, or "auto" for what `graphics` says."""
+
+    def __init__(
+        self,
+        graphics: Graphics | None = None,
+        *,
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        """`graphics` is what `detect` found; by default the app's attribute of that name."""
+        super().__init__(name=name, id=id, classes=classes)
+        self._graphics = graphics
+        self._picture: Picture | None = None
+        self._caption = ""
+        self._scale: Fraction | None = None
+        self._version = 0  # of the picture
+        self._image_id = kitty.new_id()
+        self._sent: tuple[int, int, int] | None = None  # version, columns, rows in the terminal
+        self._drawing: Drawing | None = None
+        self._rows: list[Strip] = []
+        self._rows_are_of: tuple[object, ...] = ()
+
+    def show(
+        self, picture: Picture | None, caption: str = "", scale: Fraction | None = None
+    ) -> None:
+        """Show a picture (uint8 HxWx3, copied) or nothing; what is shown already costs nothing.
+
+        `scale` is the width of a pixel in cells, as `grid.layout` returns it; by default the
+        largest whole factor that fits. Raises PictureError for another shape or type.
+        """
+        if picture is not None and not _is_picture(picture):
+            raise PictureError(
+                f"An ImageView shows uint8 HxWx3, not {picture.dtype} {picture.shape}."
+            )
+        same = _equal(picture, self._picture)
+        caption = "".join(c if c.isprintable() else "\ufffd" for c in caption)
+        if same and (caption, scale) == (self._caption, self._scale):
+            return
+        if not same:
+            self._picture = None if picture is None else picture.copy()
+            self._version += 1
+        self._caption, self._scale = caption, scale
+        self.refresh()
+
+    @property
+    def graphics(self) -> Graphics:
+        """What the terminal can do, as `detect` found."""
+        if self._graphics is None:
+            of_app: object = getattr(self._host, "graphics", None)
+            self._graphics = of_app if isinstance(of_app, Graphics) else Graphics()
+        return self._graphics
+
+    @property
+    def shown_mode(self) -> Mode:
+        """The mode in effect: pixels only where a real terminal is drawn on."""
+        mode = self.graphics.mode if self.mode == "auto" else self.mode
+        pixels = mode == "kitty" and not (self._host.is_headless or self._host.is_web)
+        return mode if pixels or mode != "kitty" else self.graphics.cells
+
+    @property
+    def status(self) -> str:
+        """One phrase: how pictures are shown, why so, and what would make them better."""
+        way = "pixels (kitty)" if self.shown_mode == "kitty" else f"{self.shown_mode} cells"
+        if self.mode != "auto":
+            return way
+        return " · ".join(part for part in (way, self.graphics.why, self.graphics.hint) if part)
+
+    def budget(self, caption: bool = True) -> tuple[int, int]:
+        """The columns and rows a picture may take, with or without a caption below it."""
+        width, height = self.size
+        return width, height - 1 if caption and height > 2 else height
+
+    def resend(self) -> None:
+        """Send the picture anew: a terminal that attached since does not have it."""
+        self._sent = None
+        self.refresh()
+
+    def validate_mode(self, mode: str) -> str:
+        if mode != "auto" and mode not in MODES:
+            raise ValueError(f"Unknown mode {mode!r}: choose auto or one of {', '.join(MODES)}.")
+        return mode
+
+    def on_mount(self) -> None:
+        self.watch(self._host, "app_focus", self._terminal_focused, init=False)
+        resumed = cast("Signal[App[object]]", self._host.app_resume_signal)
+        resumed.subscribe(self, self._terminal_resumed)
+
+    def on_unmount(self) -> None:
+        self._unsend()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        if not self._is_plain():
+            return super().render_lines(crop)
+        blank = Strip.blank(self.size.width, self.visual_style.rich_style)
+        rows = self._drawn_rows()
+        strips = [rows[y] if y < len(rows) else blank for y in crop.line_range]
+        background = self.background_colors[1]
+        for line_filter in self.get_line_filters():
+            strips = [strip.apply_filter(line_filter, background) for strip in strips]
+        return [strip.crop(*crop.column_span) for strip in strips]
+
+    def render_line(self, y: int) -> Strip:
+        rows = self._drawn_rows()
+        style = self.visual_style.rich_style
+        return rows[y] if y < len(rows) else Strip.blank(self.size.width, style)
+
+    def _is_plain(self) -> bool:
+        """Whether rows reach the screen as drawn: Textual adds nothing around or over them."""
+        styles = self.styles
+        return not (
+            styles.gutter
+            or styles.tint.a
+            or self.opacity < 1
+            or styles.text_opacity < 1
+            or styles.has_rule("hatch")
+            or any(kind for kind, _ in styles.outline)
+        )
+
+    def _drawn_rows(self) -> list[Strip]:
+        """The widget's rows, drawn anew if anything they show has changed."""
+        style = self.visual_style.rich_style
+        shown = (self._version, self._caption, self._scale)
+        key = (*shown, self.size, self.shown_mode, style)
+        if key != self._rows_are_of:
+            self._rows_are_of = key
+            self._drawing = self._draw(self.shown_mode)
+            self._rows = self._lay_out(self._drawing, style)
+        self._send()
+        return self._rows
+
+    def _draw(self, mode: Mode) -> Drawing | None:
+        """The picture in its share of the widget; the cells are not fitted until needed."""
+        picture, scale = self._picture, self._scale
+        columns, rows = self.budget(bool(self._caption))
+        if picture is None or columns < 1 or rows < 1:
+            return None
+        height, width = picture.shape[:2]
+        if mode == "kitty":
+            cell = self.graphics.cell or kitty.CELL
+            columns, rows = kitty.box(width, height, columns, rows, cell, scale)
+            stand_in = partial(_stretched, picture, columns, rows, self.graphics.cells)
+            return Drawing(columns, rows, stand_in, self._image_id)
+        spot = place(width, height, columns, rows, mode, scale)
+        matte = self.background_colors[1].rgb
+        make = partial(render, picture, columns, rows, mode, scale, matte)
+        return Drawing(spot.columns, spot.rows, make)
+
+    def _lay_out(self, drawing: Drawing | None, style: Style) -> list[Strip]:
+        width, height = self.size
+        blank = Strip.blank(width, style)
+        rows: list[Strip] = []
+        if drawing is not None:
+            left = (width - drawing.columns) // 2
+            rows = [LazyStrip(drawing, y, left, style, 0, width) for y in range(drawing.rows)]
+        if self._caption and len(rows) < height:
+            rows.append(self._caption_strip(width, style))
+        used = len(rows)
+        top = (height - used) // 2
+        return [*[blank] * top, *rows, *[blank] * (height - used - top)]
+
+    def _caption_strip(self, width: int, style: Style) -> Strip:
+        text = self._caption
+        if cell_len(text) > width:
+            text = set_cell_size(text, max(0, width - 1)) + "…"[:width]
+        text = set_cell_size(" " * ((width - cell_len(text)) // 2) + text, width)
+        return Strip([Segment(text, style + self.get_component_rich_style("image-view--caption"))])
+
+    @property
+    def _host(self) -> App[object]:
+        return cast("App[object]", self.app)
+
+    def _terminal_resumed(self, app: App[object]) -> None:
+        self.resend()  # leaving and entering the alternate screen has removed it
+
+    def _terminal_focused(self, focused: bool) -> None:
+        # another terminal may have attached to tmux; a picture sent directly is where it was
+        if focused and self.graphics.in_tmux and self._sent is not None:
+            self.resend()
+
+    def _send(self) -> None:
+        """Send the picture if the terminal lacks it: before the frame that shows placeholders."""
+        drawing, picture = self._drawing, self._picture
+        if drawing is None or drawing.image_id is None or picture is None:
+            self._unsend()
+            return
+        wanted = (self._version, drawing.columns, drawing.rows)
+        if self._sent != wanted:
+            self._sent = wanted
+            cell = self.graphics.cell or kitty.CELL
+            tmux = self.graphics.in_tmux
+            self._write(
+                kitty.transmit(
+                    picture, self._image_id, drawing.columns, drawing.rows, cell=cell, tmux=tmux
+                )
+            )
+
+    def _unsend(self) -> None:
+        if self._sent is not None:
+            self._sent = None
+            self._write(kitty.delete(self._image_id, tmux=self.graphics.in_tmux))
+
+    def _write(self, commands: str) -> None:
+        """One write to the queue that frames go through, so that neither lands in the other."""
+        driver = self._host._driver  # pyright: ignore[reportPrivateUsage] - there is no public way
+        if driver is not None:
+            driver.write(commands)
+
+
+def _stretched(picture: Picture, columns: int, rows: int, mode: CellMode) -> Cells:
+    across, down = SUBPIXELS[mode]
+    return fit(resample(picture, columns * across, rows * down), mode)
+
+
+def _is_picture(array: NDArray[np.generic]) -> bool:
+    return (
+        array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3 and min(array.shape) > 0
+    )
+
+
+def _equal(one: Picture | None, other: Picture | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other)

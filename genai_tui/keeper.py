@@ -1,0 +1,263 @@
+"""Supervises one run: starts the worker, waits, restarts it after a crash, says how it ended.
+
+Standard library only and a few megabytes: ``python -P -m genai_tui.keeper RUN --steps N``. It holds
+``keeper.lock`` for life and does nothing but wait. If it dies, the kernel tells the worker, which
+checkpoints and leaves.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genai_tui import liveness
+from genai_tui.liveness import LockHeldError
+from genai_tui.parent import adopt_orphans
+
+RESTARTS = 3
+"""Crashes in a row without a new checkpoint before the keeper gives up."""
+
+CONSOLE_BYTES = 16 << 20
+FINAL = {0: "finished", 75: "stopped", 70: "failed", 74: "failed", 77: "failed", 78: "failed"}
+"""Exit codes of a worker that has said how it ended; anything else is a crash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a process ended."""
+
+    code: int
+    signal: int
+
+    @property
+    def phrase(self) -> str:
+        if not self.signal:
+            return f"exit status {self.code}"
+        name = signal.Signals(self.signal).name
+        memory = ", perhaps for want of memory" if self.signal == signal.SIGKILL else ""
+        return f"killed by {name}{memory}"
+
+
+class Keeper:
+    """One run's keeper, with its lock held."""
+
+    def __init__(self, run: Path, steps: int) -> None:
+        self.run, self.steps = run, steps
+        self.worker: subprocess.Popen[bytes] | None = None
+        self.poller: subprocess.Popen[bytes] | None = None
+        self.polls = 0
+        self.stopping = False
+        self.status = _read(run / "status.json")
+        self.attempt = int(self.status.get("attempt") or 0)
+        self.restarts = 0
+
+    def begin(self) -> None:
+        """Says that the run starts, and starts it."""
+        fresh = {"reason": "", "exit_code": None, "signal": None}
+        self._write(state="starting", phase="starting", of=self.steps, **fresh)
+        self._start_worker()
+
+    def keep(self) -> int:
+        """Runs the worker until it ends for good; its exit status."""
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+        self._start_poller()
+        try:
+            return self._attempts()
+        finally:
+            self._end_poller()
+
+    def _start_worker(self) -> None:
+        """Starts one attempt; its output goes to a file, never to a pipe that could break."""
+        self.attempt += 1
+        self.worker = self._spawn(
+            "genai_tui.worker",
+            ["train", str(self.run), "--steps", str(self.steps), "--attempt", str(self.attempt)],
+        )
+
+    def _attempts(self) -> int:
+        fruitless, newest = 0, _newest_checkpoint(self.run)
+        while True:
+            ending = self._wait()
+            if ending.code in FINAL and not ending.signal:
+                self._write(**_final(FINAL[ending.code], ending))
+                return ending.code
+            if self.stopping:
+                self._write(**_final("stopped", ending), reason="stopped before it could answer")
+                return 75
+            fruitless = 0 if _newest_checkpoint(self.run) > newest else fruitless
+            newest, fruitless = _newest_checkpoint(self.run), fruitless + 1
+            if fruitless > RESTARTS:
+                reason = f"{ending.phrase}, {fruitless} times without a new checkpoint"
+                self._write(**_final("failed", ending), reason=self._with_last_line(reason))
+                return 1
+            self._restart(ending, 0.25 * 4 ** (fruitless - 1))
+
+    def _restart(self, ending: Ending, delay: float) -> None:
+        self.restarts += 1
+        self._write(
+            state="starting",
+            phase=f"restarting ({ending.phrase})",
+            worker=None,
+            restarts=self.restarts,
+            signal=ending.signal or None,
+        )
+        print(f"keeper: the worker ended ({ending.phrase}); restarting in {delay:g} s", flush=True)
+        until = time.monotonic() + delay
+        while time.monotonic() < until and not self.stopping:
+            time.sleep(0.05)
+        self._start_worker()
+
+    def _wait(self) -> Ending:
+        """Waits for the worker, and for orphans of it that this process has adopted."""
+        assert self.worker is not None
+        while True:
+            pid, status, _ = os.wait4(-1, 0)
+            code = os.waitstatus_to_exitcode(status)
+            if pid == self.worker.pid:
+                self.worker.returncode = code
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(pid, signal.SIGKILL)  # children of its own do not outlive it
+                return Ending(max(0, code), max(0, -code))
+            if self.poller is not None and pid == self.poller.pid:
+                self.poller.returncode = code
+                self._start_poller()
+
+    def _on_stop(self, *_: object) -> None:
+        self.stopping = True
+        if self.worker is not None and self.worker.returncode is None:
+            liveness.send(liveness.identity(self.worker.pid), signal.SIGTERM)
+
+    def _start_poller(self) -> None:
+        """The watcher of GPUs is a process of its own: a hung driver hangs nobody else."""
+        self.polls += 1
+        if self.polls <= 1 + RESTARTS:
+            arguments = [str(self.run), "--pid-from", "status.json", "--parent", str(os.getpid())]
+            self.poller = self._spawn("genai_tui.telemetry", arguments)
+
+    def _end_poller(self) -> None:
+        # Never waited for: a process stuck in a driver cannot be reaped.
+        if self.poller is not None and self.poller.returncode is None:
+            self.poller.terminate()
+
+    def _spawn(self, module: str, arguments: list[str]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", module, *arguments],
+            stdin=subprocess.DEVNULL,
+            process_group=0,
+            env={**os.environ, "GENAI_TUI_KEEPER": str(os.getpid())},
+        )
+
+    def _write(self, **fields: Any) -> None:
+        """Changes some fields of the status. Only while there is no worker to write it."""
+        keeper = liveness.identity(os.getpid())
+        known = {"format": 1, **_read(self.run / "status.json")}
+        self.status = {**known, **fields, "heartbeat": time.time()}
+        self.status.setdefault("of", self.steps)
+        self.status["attempt"] = self.attempt
+        self.status["keeper"] = {"pid": keeper.pid, "started": keeper.started}
+        hidden = self.run / f".status.json.{os.getpid()}"
+        try:
+            hidden.write_text(json.dumps(self.status))
+            hidden.replace(self.run / "status.json")
+        except OSError as error:
+            print(f"keeper: the status cannot be written: {error}", flush=True)
+
+    def _with_last_line(self, reason: str) -> str:
+        try:
+            with open(self.run / "console.log", "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
+                lines = file.read().decode(errors="replace").splitlines()
+        except OSError:
+            return reason
+        said = [line for line in lines if line.strip() and not line.startswith("keeper:")]
+        return f"{reason}; last words: {said[-1].strip()[:300]}" if said else reason
+
+
+def _final(state: str, ending: Ending) -> dict[str, Any]:
+    return {
+        "state": state,
+        "phase": "",
+        "worker": None,
+        "eta": None,
+        "exit_code": ending.code,
+        "signal": ending.signal or None,
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _newest_checkpoint(run: Path) -> int:
+    steps = (path.name.removeprefix("step-") for path in (run / "checkpoints").glob("step-*"))
+    return max((int(step) for step in steps if step.isdecimal()), default=-1)
+
+
+# --------------------------------------------------------------------------- becoming a keeper
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Detaches, takes the lock, starts the worker, and tells ``--ready`` how that went."""
+    parser = argparse.ArgumentParser(prog="genai_tui.keeper")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--ready", type=int, default=-1, help="descriptor for the first sentence")
+    options = parser.parse_args(arguments)
+    os.umask(0o077)
+    if os.fork():
+        return 0  # the starter waits for this one; the child belongs to nobody
+    _detach(options.run)
+    return _keep(options.run, options.steps, options.ready)
+
+
+def _keep(run: Path, steps: int, ready: int) -> int:
+    try:
+        liveness.hold_keeper(run / "keeper.lock")
+    except LockHeldError:
+        _say(ready, "error: the run is being trained already")
+        return 1
+    adopt_orphans()
+    keeper = Keeper(run, steps)
+    keeper.begin()
+    _say(ready, f"ok {os.getpid()}")
+    return keeper.keep()
+
+
+def _detach(run: Path) -> None:
+    """Leaves the terminal and the session; output goes to the run's console from here on."""
+    os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    console = run / "console.log"
+    with contextlib.suppress(OSError):
+        if console.stat().st_size > CONSOLE_BYTES:
+            console.replace(run / "console.1.log")
+    fd = os.open(console, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (fd, 1), (fd, 2)):
+        os.dup2(source, target)
+    os.close(fd)
+    os.close(null)
+    os.chdir("/")
+
+
+def _say(ready: int, sentence: str) -> None:
+    if ready >= 0:
+        with contextlib.suppress(OSError):
+            os.write(ready, sentence.encode() + b"\n")
+        os.close(ready)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,306 @@
+"""What the screen asks of workers: describe, plan, create, start, resume, sample.
+
+Workers are processes; this module starts them and never imports PyTorch itself.
+"""
+
+import getpass
+import importlib.metadata
+import json
+import os
+import platform
+import selectors
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import backends
+from backends import records
+from backends.records import Catalogue, Plan, PlanRequest, RunSpec, SampleRequest
+from genai_tui import control
+from genai_tui import settings as places
+from genai_tui.store import LIVE, Run, Store, write_atomic
+
+START_SECONDS = 20.0
+_KEEPER = (sys.executable, "-P", "-m", "genai_tui.keeper")
+
+
+class LaunchError(RuntimeError):
+    """Something that cannot be started; the message is one sentence."""
+
+
+# --------------------------------------------------------------------------- the catalogue
+
+
+def catalogue(*, refresh: bool = False) -> Catalogue:
+    """Everything that can be picked here; told by a worker, remembered until a file changes.
+
+    Raises:
+        LaunchError: the worker failed, for one because PyTorch cannot be imported.
+    """
+    path, stamp = places.cache_dir() / "catalogue.json", _stamp()
+    if not refresh:
+        known = _remembered(path, stamp)
+        if known is not None:
+            return known
+    told = _ask_worker(["describe"])
+    found = msgspec.json.decode(told, type=Catalogue)
+    _remember(path, stamp, told)
+    return found
+
+
+def _stamp() -> str:
+    """Changes whenever the answer could: versions, files of the models, GPUs that are visible."""
+    files = sorted(Path(backends.__path__[0]).rglob("*.py"))
+    newest = [f"{file.name}:{file.stat().st_mtime_ns}" for file in files]
+    groups = ("genai_tui.models", "genai_tui.datasets")
+    added = [str(p) for g in groups for p in importlib.metadata.entry_points(group=g)]
+    cuda = os.environ.get("CUDA_VISIBLE_DEVICES", "-")
+    return json.dumps([sys.executable, _versions(), newest, added, cuda])
+
+
+def _remembered(path: Path, stamp: str) -> Catalogue | None:
+    try:
+        known = json.loads(path.read_bytes())
+        if known["stamp"] != stamp:
+            return None
+        return msgspec.convert(known["catalogue"], Catalogue)
+    except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError):
+        return None
+
+
+def _remember(path: Path, stamp: str, told: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        kept = json.dumps({"stamp": stamp, "catalogue": json.loads(told)})
+        write_atomic(path, kept.encode())
+    except OSError:
+        return  # a cache that cannot be written is only slower
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("genai-tui", "torch", "numpy"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = ""
+    return found
+
+
+# --------------------------------------------------------------------------- planning
+
+
+class Planner:
+    """A worker that answers what a request would train; it stays warm until closed."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def plan(self, request: PlanRequest) -> Plan:
+        """Blocks until the worker answers; the first time that takes an import of PyTorch.
+
+        Raises:
+            LaunchError: the worker died.
+        """
+        with self._lock:
+            process = self._running()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            try:
+                process.stdin.write(msgspec.json.encode(request) + b"\n")
+                process.stdin.flush()
+                answer = process.stdout.readline()
+            except OSError:
+                answer = b""
+            if not answer:
+                self._end(process)
+                raise LaunchError(f"the planning worker died: {_last_line(process)}")
+        return msgspec.json.decode(answer, type=Plan)
+
+    def close(self) -> None:
+        """Ends the worker."""
+        process = self._process
+        if process is not None:
+            process.kill()
+            self._end(process)
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            self._process = subprocess.Popen(
+                _worker(["plan"]),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                process_group=0,
+            )
+        return self._process
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        process.wait()
+        self._process = None
+
+
+# --------------------------------------------------------------------------- creating and starting
+
+
+def create(
+    store: Store,
+    *,
+    model: str,
+    dataset: str = "",
+    settings: Mapping[str, str] | None = None,
+    name: str = "",
+    seed: int = 0,
+    device: str = "auto",
+    planner: Planner | None = None,
+) -> Run:
+    """Makes a run that could be started; nothing is on disk if it could not.
+
+    Raises:
+        LaunchError: one sentence on what is wrong with the request.
+        RunError: the store cannot be written.
+    """
+    request = PlanRequest(
+        model=model, dataset=dataset, settings=dict(settings or {}), device=device, seed=seed
+    )
+    plan = _plan(request, planner)
+    if plan.error:
+        raise LaunchError(plan.error)
+    return store.create(_spec(store, request, plan, name))
+
+
+def _plan(request: PlanRequest, planner: Planner | None) -> Plan:
+    if planner is not None:
+        return planner.plan(request)
+    once = Planner()
+    try:
+        return once.plan(request)
+    finally:
+        once.close()
+
+
+def _spec(store: Store, request: PlanRequest, plan: Plan, name: str) -> RunSpec:
+    identity = store.new_id(request.model)
+    short = request.model.rpartition("/")[2]
+    return RunSpec(
+        id=identity,
+        name=name or f"{short}-{identity.rpartition('-')[2]}",
+        model=request.model,
+        dataset=plan.dataset,
+        model_config=plan.model_config,
+        data_config=plan.data_config,
+        train_config=plan.train_config,
+        seed=request.seed,
+        device=request.device,
+        created=time.time(),
+        versions=_versions(),
+    )
+
+
+def start(run: Run, steps: int | None = None) -> None:
+    """Starts a run that belongs to no terminal; returns when its keeper has said so.
+
+    Raises:
+        LaunchError: it is being trained already, or the keeper could not start.
+    """
+    wanted = steps or int(run.spec().train_config.get("steps") or 0)
+    reading, writing = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [*_KEEPER, str(run.path), "--steps", str(wanted), "--ready", str(writing)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(writing,),
+            start_new_session=True,
+        )
+        os.close(writing)
+        answer = _first_line(reading, START_SECONDS)
+        process.wait()  # it only forked; the keeper is its child and belongs to nobody
+    except OSError as error:
+        raise LaunchError(f"the keeper cannot be started: {error}") from None
+    finally:
+        os.close(reading)
+    if not answer.startswith("ok"):
+        sentence = answer.removeprefix("error: ") or f"its keeper did not answer; see {run.console}"
+        raise LaunchError(f"run {run.label} cannot be started: {sentence}")
+
+
+def resume(run: Run, steps: int | None = None) -> None:
+    """Goes on from the newest checkpoint, up to ``steps`` (the last target if None).
+
+    Raises:
+        LaunchError: it is training, has nothing left to do, or belongs to somebody else.
+        RunError: the run cannot be read.
+    """
+    status, spec = run.status(), run.spec()
+    state = run.state(status)
+    if state in LIVE:
+        raise LaunchError(f"run {run.label} is {state} already")
+    if run.path.stat().st_uid != os.getuid():
+        raise LaunchError(f"run {run.label} belongs to another user, not to {getpass.getuser()}")
+    target = steps or status.of or int(spec.train_config.get("steps") or 0)
+    if state == "finished" and target <= status.step:
+        raise LaunchError(
+            f"run {run.label} is finished at step {status.step}: give a greater number of steps, "
+            f"as in genai-tui resume {run.id} --steps {2 * status.step}"
+        )
+    if target < status.step:
+        raise LaunchError(f"run {run.label} is at step {status.step} already, beyond {target}")
+    control.clear(run.control)
+    start(run, target)
+
+
+def sample(run: Run, request: SampleRequest, out: Path, step: int | None = None) -> dict[str, Any]:
+    """Draws from a checkpoint in a worker of its own; the training is not disturbed.
+
+    Raises:
+        LaunchError: there is no such checkpoint, or the model cannot be asked for that.
+    """
+    arguments = ["sample", str(run.path), "--out", str(out.absolute())]
+    arguments += ["--step", str(-1 if step is None else step)]
+    told = _ask_worker([*arguments, "--request", records.encode(request).decode()])
+    return json.loads(told)
+
+
+# --------------------------------------------------------------------------- processes
+
+
+def _worker(arguments: list[str]) -> list[str]:
+    return [sys.executable, "-P", "-m", "genai_tui.worker", *arguments]
+
+
+def _ask_worker(arguments: list[str]) -> bytes:
+    done = subprocess.run(_worker(arguments), capture_output=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise LaunchError(lines[-1] if lines else f"the worker ended with {done.returncode}")
+    return done.stdout
+
+
+def _last_line(process: subprocess.Popen[bytes]) -> str:
+    said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
+    return said.splitlines()[-1] if said else f"exit status {process.returncode}"
+
+
+def _first_line(fd: int, seconds: float) -> str:
+    data, until = b"", time.monotonic() + seconds
+    with selectors.DefaultSelector() as selector:
+        selector.register(fd, selectors.EVENT_READ)
+        while not data.endswith(b"\n"):
+            left = until - time.monotonic()
+            if left <= 0 or not selector.select(left):
+                break
+            piece = os.read(fd, 4096)
+            if not piece:
+                break
+            data += piece
+    return data.decode(errors="replace").strip()

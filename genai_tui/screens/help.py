@@ -1,0 +1,73 @@
+"""The help: every key of a screen, read from its bindings, and what is in use."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import ActiveBinding, Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.dom import DOMNode
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Static
+
+from genai_tui.widgets.field import Part, content
+
+_KEY_WIDTH = 14
+
+
+class HelpScreen(ModalScreen[None]):
+    """Lists keys, those of the focused panel last."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,enter", "dismiss", "close", tooltip="Close the help"),
+    ]
+
+    def __init__(self, parts: list[Part]) -> None:
+        super().__init__()
+        self._parts = parts
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="help") as panel:
+            panel.border_title = "keys"
+            panel.border_subtitle = "esc closes"
+            yield Static(content(*self._parts), markup=False)
+
+
+def keys_of(screen: Screen[object], notes: Iterable[str]) -> list[Part]:
+    """Every binding that holds on ``screen`` now, grouped by what it belongs to; then notes."""
+    parts: list[Part] = []
+    for title, bindings in _sections(screen):
+        parts.append((f"{title}\n", "bold $text-primary"))
+        for keys, binding in bindings:
+            parts.append((f"  {keys:<{_KEY_WIDTH}}", "bold"))
+            parts.append(f" {binding.tooltip or binding.description}\n")
+        parts.append("\n")
+    parts += [(f"{note}\n", "$text-muted") for note in notes]
+    return parts
+
+
+def _sections(screen: Screen[object]) -> list[tuple[str, list[tuple[str, Binding]]]]:
+    found: dict[str, dict[str, list[ActiveBinding]]] = {}
+    for active in screen.active_bindings.values():
+        if active.binding.system or not (active.binding.tooltip or active.binding.description):
+            continue
+        actions = found.setdefault(_title(active.node, screen), {})
+        actions.setdefault(active.binding.action, []).append(active)
+    order = ["this screen", "everywhere"]
+    titles = sorted(found, key=lambda title: order.index(title) if title in order else 0.5)
+    return [(title, [_joined(screen, group) for group in found[title].values()]) for title in titles]
+
+
+def _joined(screen: Screen[object], group: list[ActiveBinding]) -> tuple[str, Binding]:
+    """All keys of one action."""
+    keys = dict.fromkeys(screen.app.get_key_display(active.binding) for active in group)
+    return " ".join(keys), group[0].binding
+
+
+def _title(node: DOMNode, screen: Screen[object]) -> str:
+    if node is screen:
+        return "this screen"
+    if node is screen.app:
+        return "everywhere"
+    title = getattr(node, "border_title", None)
+    return str(title) if title else "focused panel"

@@ -1,0 +1,258 @@
+"""A form of knobs that is typed into like a spreadsheet: one widget, one line a knob."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.style import Style
+
+from genai_tui.visible import visible
+from genai_tui.widgets import form_rows
+from genai_tui.widgets.fields import Field, Section
+from genai_tui.widgets.form import Form, Key
+from genai_tui.widgets.form_rows import Columns, Row, Span
+
+
+class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
+    """Shows sections of knobs, checks every key stroke, remembers what was typed in each section.
+
+    A row is selected whole: typing replaces its value, left and right move within it. Options are
+    chosen with left, right, space or their first letter.
+    """
+
+    ALLOW_SELECT = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", "Setting before", show=False),
+        Binding("down,enter", "move(1)", "Next setting", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("left", "sideways(-1)", "Option before, or caret left", show=False),
+        Binding("right", "sideways(1)", "Next option, or caret right", show=False),
+        Binding("home", "home(-1)", "First setting, or start of the value", show=False),
+        Binding("end", "home(1)", "Last setting, or end of the value", show=False),
+        Binding("backspace", "backspace", "Delete to the left", show=False),
+        Binding("delete", "delete", "Default, or delete at the caret", show=False),
+        Binding("ctrl+u", "clear", "Empty the value", show=False),
+        Binding("ctrl+z", "reset", "Default", tooltip="Give this setting its default again"),
+        Binding("escape", "undo", "Undo"),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        f"config-form--{name}"
+        for name in (
+            *("section", "rule", "mark", "name", "value", "changed", "wrong", "arrow"),
+            *("unit", "help", "selected", "caret", "current", "current-blurred"),
+        )
+    }
+    DEFAULT_CSS = """
+    ConfigForm {
+        border: round $border-blurred;
+        padding: 0 1;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-size-vertical: 1;
+        &:focus { border: round $border; }
+        &.-invalid { border: round $error 60%; }
+        &.-invalid:focus { border: round $error; }
+        & > .config-form--section { color: $text-primary; text-style: bold; }
+        & > .config-form--rule { color: $foreground 15%; }
+        & > .config-form--mark { color: $text-accent; }
+        & > .config-form--changed { color: $text-accent; text-style: bold; }
+        & > .config-form--wrong { color: $text-error; text-style: bold; }
+        & > .config-form--name { color: $foreground 75%; }
+        & > .config-form--arrow { color: $foreground 50%; }
+        & > .config-form--unit { color: $foreground 50%; }
+        & > .config-form--help { color: $foreground 50%; }
+        & > .config-form--current { background: $primary 25%; }
+        & > .config-form--current-blurred { background: $foreground 8%; }
+        & > .config-form--selected { background: $primary; color: $text; text-style: bold; }
+        & > .config-form--caret { text-style: reverse; }
+    }
+    """
+
+    class Changed(Message):
+        """A value, and with it perhaps its validity, is another now."""
+
+    class Moved(Message):
+        """The cursor is on another field, or that field's text is another."""
+
+        def __init__(self, field: Field | None) -> None:
+            super().__init__()
+            self.field = field
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._form = Form()
+        self._rows: list[Row] = []
+
+    # ------------------------------------------------------------------ what it holds
+
+    def show(self, sections: Sequence[Section]) -> None:
+        """Puts up ``sections`` with their defaults, or what was typed in them before."""
+        self._do(self._form.show, sections)
+
+    def text(self, section: str, name: str) -> str:
+        """The text of one field; empty if there is no such field."""
+        return self._form.text((section, name))
+
+    def values(self) -> dict[Key, str]:
+        """Every field's text by section and name."""
+        return {field.key: field.text.strip() for field in self._form.fields}
+
+    def changes(self) -> dict[Key, str]:
+        """The texts that mean other values than the defaults, by section and name."""
+        return self._form.changes()
+
+    def errors(self) -> dict[Key, str]:
+        """The sentence of every field that is wrong, by section and name."""
+        return self._form.errors()
+
+    @property
+    def field(self) -> Field | None:
+        """The field under the cursor."""
+        return self._form.field
+
+    def go_to(self, section: str, name: str) -> None:
+        """Moves the cursor to a field and takes the focus."""
+        self._do(self._form.go_to, (section, name))
+        self.focus()
+
+    def start_filter(self) -> None:
+        """What is typed next says which knobs are shown."""
+        self.focus()
+        self._do(self._form.start_filter)
+
+    # ------------------------------------------------------------------ keys
+
+    def _do(self, change: Callable[..., None], *arguments: object) -> None:
+        """Changes the form and shows what came of it."""
+        before = self._form.revision
+        change(*arguments)
+        self._arrange()
+        if self._form.revision != before:
+            self.post_message(self.Changed())
+
+    def check_consume_key(self, key: str, character: str | None = None) -> bool:
+        return bool(character) and character.isprintable() and self._form.takes(character)
+
+    def on_key(self, event: events.Key) -> None:
+        if event.is_printable and event.character and self._form.takes(event.character):
+            event.stop()
+            event.prevent_default()
+            self._do(self._form.type, event.character)
+
+    def on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        field = self.field
+        line = visible((event.text.strip().splitlines() or [""])[0])
+        if line and (self._form.filtering or (field is not None and not field.options)):
+            self._do(self._form.type, line)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # Escape belongs to the screen when there is nothing here to take back.
+        return self._form.can_undo if action == "undo" else True
+
+    def action_move(self, by: int) -> None:
+        self._do(self._form.move, by)
+
+    def action_page(self, by: int) -> None:
+        self.action_move(by * max(1, self.scrollable_content_region.height - 2))
+
+    def action_sideways(self, by: int) -> None:
+        self._do(self._form.sideways, by)
+
+    def action_home(self, where: int) -> None:
+        far = where * form_rows.FAR
+        self._do(self._form.move if self._form.edit is None else self._form.sideways, far)
+
+    def action_backspace(self) -> None:
+        self._do(self._form.backspace)
+
+    def action_delete(self) -> None:
+        self._do(self._form.delete)
+
+    def action_clear(self) -> None:
+        self._do(self._form.clear)
+
+    def action_reset(self) -> None:
+        self._do(self._form.reset)
+
+    def action_undo(self) -> None:
+        self._do(self._form.undo)
+
+    def on_click(self, event: events.Click) -> None:
+        y = self.scroll_offset.y + event.get_content_offset_capture(self).y
+        field = self._rows[y].field if 0 <= y < len(self._rows) else None
+        if field is None:
+            return
+        again = field.key == self._form.at
+        names = [shown.key for shown in self._form.shown]
+        self._do(self._form.move, names.index(field.key) - names.index(self._form.at))
+        if again and field.options:
+            self.action_sideways(1)
+
+    # ------------------------------------------------------------------ lines
+
+    def on_resize(self) -> None:
+        self._arrange()
+
+    def on_focus(self) -> None:
+        self._arrange()
+
+    def on_blur(self) -> None:
+        self._do(self._form.leave)
+
+    def _arrange(self) -> None:
+        """Lays out the lines anew, scrolls to the cursor's and tells the screen."""
+        width = self.scrollable_content_region.width
+        self._rows = form_rows.layout(self._form.shown, width)
+        self.virtual_size = Size(width, len(self._rows))
+        self.set_class(bool(self._form.errors()), "-invalid")
+        self.border_subtitle = Content(form_rows.said(self._form))
+        self._scroll_to_cursor()
+        self.refresh()
+        self.refresh_bindings()
+        self.post_message(self.Moved(self.field))
+
+    def _scroll_to_cursor(self) -> None:
+        lines = [y for y, row in enumerate(self._rows) if row.field and row.field.key == self._form.at]
+        if lines:
+            # With the heading above a section's first field, and with the field's error below it.
+            top = lines[0] - (1 if lines[0] and self._rows[lines[0] - 1].section else 0)
+            region = Region(0, top, 1, lines[-1] - top + 1)
+            self.scroll_to_region(region, animate=False, force=True)
+
+    def render_line(self, y: int) -> Strip:
+        y += self.scroll_offset.y
+        width = self.scrollable_content_region.width
+        if y < len(self._rows):
+            return self._row_strip(self._rows[y], width)
+        empty = self._form.filter and not self._rows and not y
+        return self._strip([("no setting matches" if empty else "", "help")], width)
+
+    def _row_strip(self, row: Row, width: int) -> Strip:
+        field = row.field
+        if row.section:
+            return self._strip(form_rows.heading(row.section, width), width)
+        if row.error or field is None:
+            return self._strip([(row.error, "wrong")], width)
+        current = field.key == self._form.at
+        columns = Columns.of(self._form.fields, width)
+        edit = self._form.edit if current else None
+        spans = form_rows.field_row(field, columns, edit, current and self.has_focus)
+        look = "current" if self.has_focus else "current-blurred"
+        return self._strip(spans, width, look if current else "")
+
+    def _strip(self, spans: Sequence[Span], width: int, look: str = "") -> Strip:
+        base = self._styled(self.visual_style, look)
+        segments = [Segment(text, self._styled(base, name).rich_style) for text, name in spans]
+        return Strip(segments).adjust_cell_length(width, base.rich_style)
+
+    def _styled(self, base: Style, name: str) -> Style:
+        return base + self.get_visual_style(f"config-form--{name}", partial=True) if name else base

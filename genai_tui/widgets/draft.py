@@ -1,0 +1,132 @@
+"""From what a user picked and typed to what is asked for: sections of the form, and the request."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from backends.records import DatasetInfo, Device, Knob, ModelInfo, PlanRequest
+from genai_tui.command_line import train_words
+from genai_tui.widgets.fields import Section
+from genai_tui.widgets.form import Key
+
+RUN = "run"
+PATH = "path:"
+"""Begins the id of the section that asks for a path, one for each kind of data."""
+SEED_LIMIT = 999_999
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A run that is being thought of; ``settings`` are the knobs that differ from the defaults."""
+
+    model: str
+    dataset: str
+    settings: dict[str, str] = field(default_factory=dict)
+    name: str = ""
+    seed: int = 0
+    device: str = "auto"
+
+    def request(self) -> PlanRequest:
+        """The question to the planner. The name changes nothing that it counts."""
+        return PlanRequest(
+            model=self.model,
+            dataset=self.dataset,
+            settings=self.settings,
+            device=self.device,
+            seed=self.seed,
+        )
+
+    def words(self) -> list[str]:
+        """The command that starts the same; see :func:`genai_tui.command_line.train_words`."""
+        return train_words(
+            self.model,
+            self.dataset,
+            self.settings,
+            name=self.name,
+            seed=self.seed,
+            device=self.device,
+        )
+
+
+def sections(
+    model: ModelInfo, dataset: DatasetInfo | None, devices: Sequence[Device]
+) -> list[Section]:
+    """The form of a run: where the data is, if it has to be told, the run's own, all knobs."""
+    asked = [_path_section(dataset)] if dataset is not None and dataset.needs_path else []
+    knobs = [
+        Section(f"model:{model.name}", "Model", tuple(model.knobs)),
+        Section(f"train:{model.name}", "Training", tuple(model.train_knobs)),
+    ]
+    if dataset is not None:
+        knobs.append(Section(f"data:{dataset.name}", "Data", tuple(dataset.knobs)))
+    return [*asked, _run_section(devices), *_without_namesakes(knobs)]
+
+
+def draft(
+    model: str,
+    dataset: DatasetInfo | None,
+    values: Mapping[Key, str],
+    changes: Mapping[Key, str],
+) -> Draft:
+    """What the texts of a form without errors ask for."""
+    own = (RUN, PATH)
+    return Draft(
+        model=model,
+        dataset="" if dataset is None else _source(dataset, values),
+        settings={name: text for (id_, name), text in changes.items() if not id_.startswith(own)},
+        name=values.get((RUN, "name"), ""),
+        seed=int(float(values.get((RUN, "seed")) or 0)),
+        device=values.get((RUN, "device")) or "auto",
+    )
+
+
+def number_of(values: Mapping[Key, str], model: str, knob: str) -> int:
+    """A whole number among the loop's knobs; 0 where the model has no such knob."""
+    return int(float(values.get((f"train:{model}", knob)) or 0))
+
+
+def _source(dataset: DatasetInfo, values: Mapping[Key, str]) -> str:
+    if not dataset.needs_path:
+        return dataset.name
+    # Absolute, since the worker may start elsewhere and a plain word is taken for an entry's name.
+    typed = values.get((f"{PATH}{dataset.name}", "path"), "")
+    return os.path.abspath(os.path.expanduser(typed)) if typed else ""
+
+
+def _path_section(dataset: DatasetInfo) -> Section:
+    path = Knob(name="path", kind="text", default="", help="folder or file that holds your data")
+    return Section(f"{PATH}{dataset.name}", "Your data", (path,), frozenset({"path"}))
+
+
+def _run_section(devices: Sequence[Device]) -> Section:
+    named = [f"{device.name}: {device.caption}" for device in devices if device.caption]
+    knobs = (
+        Knob(name="name", kind="text", default="", help="what the run is called in lists"),
+        Knob(
+            name="device",
+            kind="choice",
+            default="auto",
+            choices=["auto", *(device.name for device in devices if device.name != "auto")],
+            help="; ".join(["where it trains; auto: the fastest there is", *named]),
+        ),
+        Knob(
+            name="seed",
+            kind="int",
+            default=0,
+            low=0,
+            high=SEED_LIMIT,
+            help="of weights, order and noise",
+        ),
+    )
+    return Section(RUN, "Run", knobs)
+
+
+def _without_namesakes(made: Sequence[Section]) -> list[Section]:
+    """Each knob's name once: ``--set`` gives it to the first section that has it."""
+    known: set[str] = set()
+    kept: list[Section] = []
+    for section in made:
+        knobs = tuple(knob for knob in section.knobs if knob.name not in known)
+        known |= {knob.name for knob in knobs}
+        kept += [Section(section.id, section.title, knobs)] if knobs else []
+    return kept

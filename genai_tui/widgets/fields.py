@@ -1,0 +1,135 @@
+"""The fields of a form without a screen: what is typed, what it means, what is wrong with it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from backends.records import Knob
+
+Value = int | float | bool | str | None
+
+
+def text_of(value: Value) -> str:
+    """A knob's value as a user would type it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Knobs under one heading.
+
+    Attributes:
+        id: tells apart knobs of one name; what is typed is remembered by it.
+        required: names of knobs whose empty text is an error.
+    """
+
+    id: str
+    title: str
+    knobs: tuple[Knob, ...]
+    required: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Field:
+    """A knob and the text that stands for its value."""
+
+    section: Section
+    knob: Knob
+    text: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.section.id, self.knob.name
+
+    @property
+    def default(self) -> str:
+        return text_of(self.knob.default)
+
+    @property
+    def error(self) -> str:
+        """The sentence that says why the text is no value; empty if it is one."""
+        if self.knob.name in self.section.required and not self.text.strip():
+            return f"{self.knob.name} is needed: {self.knob.help}"
+        try:
+            self.knob.parse(self.text)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    @property
+    def changed(self) -> bool:
+        """Whether the text means another value than the default."""
+        if self.text == self.default:
+            return False
+        try:
+            return self.knob.parse(self.text) != self.knob.default
+        except ValueError:
+            return True
+
+    @property
+    def options(self) -> list[str]:
+        """The values to choose from; empty where one is typed."""
+        if self.knob.kind not in ("bool", "choice"):
+            return []
+        options = ["no", "yes"] if self.knob.kind == "bool" else self.knob.choices
+        return [*options, "none"] if self.knob.optional else options
+
+    def option_after(self, by: int) -> str:
+        """The option that is ``by`` places further on, round and round."""
+        options = self.options
+        place = options.index(self.text) if self.text in options else min(0, -by)
+        return options[(place + by) % len(options)]
+
+    def option_like(self, letter: str) -> str:
+        """The next option that begins with ``letter``; the present one if none does."""
+        options = self.options
+        place = options.index(self.text) if self.text in options else -1
+        later = options[place + 1 :] + options[: place + 1]
+        return next((o for o in later if o.lower().startswith(letter.lower())), self.text)
+
+    def matches(self, words: Iterable[str]) -> bool:
+        """Whether every word occurs in the knob's name, its help or its section's title."""
+        where = f"{self.knob.name} {self.knob.help} {self.section.title}".lower()
+        return all(word in where for word in words)
+
+    def about(self) -> str:
+        """What the knob is: its help, the allowed values and its default."""
+        allowed = "" if self.knob.kind == "text" else self.knob.bounds
+        allowed += " or none" if self.knob.optional and allowed else ""
+        unit = f" {self.knob.unit}" if self.knob.unit and self.knob.default is not None else ""
+        default = f"default {self.default}{unit}" if self.default else ""
+        return " · ".join(part for part in (self.knob.help, allowed, default) if part)
+
+
+@dataclass(slots=True)
+class LineEdit:
+    """A line of text with a caret in it."""
+
+    text: str
+    caret: int = field(default=-1)
+
+    def __post_init__(self) -> None:
+        self.caret = len(self.text) if self.caret < 0 else self.caret
+
+    def insert(self, text: str) -> None:
+        self.text = self.text[: self.caret] + text + self.text[self.caret :]
+        self.caret += len(text)
+
+    def backspace(self) -> None:
+        self.text = self.text[: max(0, self.caret - 1)] + self.text[self.caret :]
+        self.move(-1)
+
+    def delete(self) -> None:
+        self.text = self.text[: self.caret] + self.text[self.caret + 1 :]
+
+    def clear(self) -> None:
+        self.text, self.caret = "", 0
+
+    def move(self, by: int) -> None:
+        self.caret = min(max(0, self.caret + by), len(self.text))

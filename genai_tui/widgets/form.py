@@ -1,0 +1,203 @@
+"""What a form of knobs holds and what keys do to it, without a screen."""
+
+from collections.abc import Sequence
+
+from genai_tui.widgets.fields import Field, LineEdit, Section
+
+Key = tuple[str, str]
+"""A section's id and a knob's name."""
+
+TEXT_LIMIT, FILTER_LIMIT = 1000, 60
+KEPT_FOR_BINDINGS = "/?"
+"""Characters that no number needs, so that they stay free for the screen's keys."""
+
+
+class Form:
+    """Fields under a cursor, a filter on them, and the line that is being edited.
+
+    Attributes:
+        at: the field under the cursor.
+        edit: the caret in that field's text; None while the value is selected whole.
+        filter: words that all shown fields have in common.
+        filtering: whether what is typed goes to the filter.
+        revision: grows whenever a value changes.
+    """
+
+    def __init__(self) -> None:
+        self.fields: list[Field] = []
+        self.at: Key = ("", "")
+        self.edit: LineEdit | None = None
+        self.filter = ""
+        self.filtering = False
+        self.revision = 0
+        self._typed: dict[Key, str] = {}
+        self._before = ""
+
+    def show(self, sections: Sequence[Section]) -> None:
+        """Puts up ``sections`` with their defaults, or what was typed in them before."""
+        fields = [Field(section, knob, "") for section in sections for knob in section.knobs]
+        for field in fields:
+            field.text = self._typed.get(field.key, field.default)
+        self.fields = fields
+        self.edit = None
+        self.revision += 1
+        self._keep_cursor()
+
+    # ------------------------------------------------------------------ what it holds
+
+    @property
+    def shown(self) -> list[Field]:
+        words = self.filter.lower().split()
+        return [field for field in self.fields if field.matches(words)]
+
+    @property
+    def field(self) -> Field | None:
+        """The field under the cursor."""
+        return next((field for field in self.shown if field.key == self.at), None)
+
+    def text(self, key: Key) -> str:
+        """The text of one field; empty if there is no such field."""
+        return next((field.text.strip() for field in self.fields if field.key == key), "")
+
+    def changes(self) -> dict[Key, str]:
+        """The texts that mean other values than the defaults."""
+        return {field.key: field.text.strip() for field in self.fields if field.changed}
+
+    def errors(self) -> dict[Key, str]:
+        """The sentence of every field that is wrong, in the order of the fields."""
+        return {field.key: field.error for field in self.fields if field.error}
+
+    # ------------------------------------------------------------------ moving
+
+    def go_to(self, key: Key) -> None:
+        """Moves to a field, past any filter."""
+        self.set_filter("")
+        self.filtering = False
+        self._step(key)
+
+    def move(self, by: int) -> None:
+        self.filtering = False
+        keys = [field.key for field in self.shown]
+        if self.at in keys:
+            self._step(keys[min(max(0, keys.index(self.at) + by), len(keys) - 1)])
+
+    def leave(self) -> None:
+        """Ends editing; what was typed stays."""
+        self.filtering, self.edit = False, None
+
+    def set_filter(self, text: str) -> None:
+        self.filter = text[:FILTER_LIMIT]
+        self._keep_cursor()
+
+    def start_filter(self) -> None:
+        self.filtering, self.edit = True, None
+
+    def _step(self, key: Key) -> None:
+        if key != self.at:
+            self.at, self.edit = key, None
+
+    def _keep_cursor(self) -> None:
+        """Stays on a field that is shown: the same, its namesake, or the first."""
+        keys = [field.key for field in self.shown]
+        if self.at not in keys and keys:
+            self._step(next((key for key in keys if key[1] == self.at[1]), keys[0]))
+
+    # ------------------------------------------------------------------ typing
+
+    def takes(self, character: str) -> bool:
+        """Whether a printable character is for this form, rather than a key of the screen."""
+        field = self.field
+        if self.filtering or (field is not None and field.knob.kind == "text"):
+            return True
+        if field is None or character in KEPT_FOR_BINDINGS:
+            return False
+        return not field.options or character.isalnum() or character == " "
+
+    def type(self, text: str) -> None:
+        """Types into the filter, over the value or at the caret; or picks an option."""
+        field = self.field
+        if self.filtering:
+            self.set_filter(self.filter + text)
+        elif field is not None and field.options:
+            self._set(field, field.option_after(1) if text == " " else field.option_like(text))
+        elif field is not None and (field.knob.kind == "text" or not text.isspace()):
+            self._open(field, LineEdit("")).insert(text)
+            self._take_edit(field)
+
+    def sideways(self, by: int) -> None:
+        """The option beside; or the caret, which from outside enters at that side."""
+        field = self.field
+        if field is None or self.filtering:
+            return
+        if field.options:
+            self._set(field, field.option_after(by))
+        elif self.edit is None:
+            self._open(field, LineEdit(field.text, len(field.text) if by > 0 else 0))
+        else:
+            self.edit.move(by)
+
+    def backspace(self) -> None:
+        if self.filtering:
+            self.set_filter(self.filter[:-1])
+        elif (field := self._line()) is not None:
+            self._open(field, LineEdit(field.text)).backspace()
+            self._take_edit(field)
+
+    def delete(self) -> None:
+        """Deletes at the caret; a value that is selected whole gets its default."""
+        field = self.field
+        if field is not None and self.edit is not None:
+            self.edit.delete()
+            self._take_edit(field)
+        else:
+            self.reset()
+
+    def clear(self) -> None:
+        if self.filtering:
+            self.set_filter("")
+        elif (field := self._line()) is not None:
+            self._open(field, LineEdit(field.text)).clear()
+            self._take_edit(field)
+
+    def reset(self) -> None:
+        """Gives the current field its default."""
+        field = self.field
+        if field is not None:
+            self.edit = None
+            self._set(field, field.default)
+
+    @property
+    def can_undo(self) -> bool:
+        return self.filtering or bool(self.filter) or self.edit is not None
+
+    def undo(self) -> None:
+        """Takes back one thing: the edit of the current field, or else the filter."""
+        field = self.field
+        if field is not None and self.edit is not None:
+            self.edit = None
+            self._set(field, self._before)
+        else:
+            self.filtering = False
+            self.set_filter("")
+
+    def _line(self) -> Field | None:
+        """The current field if it is typed, not chosen."""
+        field = self.field
+        return None if field is None or field.options else field
+
+    def _open(self, field: Field, edit: LineEdit) -> LineEdit:
+        """The edit of ``field``: the one that is open, or else ``edit``."""
+        if self.edit is None:
+            self.edit, self._before = edit, field.text
+        return self.edit
+
+    def _take_edit(self, field: Field) -> None:
+        if self.edit is not None:
+            self.edit.text = self.edit.text[:TEXT_LIMIT]
+            self.edit.move(0)
+            self._set(field, self.edit.text)
+
+    def _set(self, field: Field, text: str) -> None:
+        if field.text != text:
+            field.text = self._typed[field.key] = text
+            self.revision += 1

@@ -1,0 +1,67 @@
+"""The line of keys at the bottom: one widget, drawn from the bindings that hold now."""
+
+from textual import events
+from textual.binding import Binding
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+
+
+class KeyBar(Widget):
+    """As many keys as there is room for; the last place is kept for the help that has them all."""
+
+    ALLOW_SELECT = False
+    LAST = "help"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places: list[tuple[int, str]] = []
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._bindings_updated)
+
+    def _bindings_updated(self, screen: Screen[object]) -> None:
+        if screen is self.screen:
+            self.refresh()
+
+    def render(self) -> Content:
+        shown = list(self._shown())
+        last = [binding for binding in shown if binding.id == self.LAST]
+        room = self.size.width - sum(self._width(binding) for binding in last)
+        parts: list[Content] = []
+        self._places = []
+        for binding in [each for each in shown if each.id != self.LAST] + last:
+            if binding.id != self.LAST:
+                room -= self._width(binding)
+                if room < 0:
+                    continue
+            start = self._places[-1][0] if self._places else 0
+            self._places.append((start + self._width(binding), binding.key))
+            parts.append(self._part(binding))
+        return Content.assemble(*parts)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a key is the key."""
+        for end, key in self._places:
+            if event.x < end:
+                self.app.simulate_key(key)
+                return
+
+    def _shown(self) -> list[Binding]:
+        seen: dict[str, Binding] = {}
+        for _, binding, enabled, _ in self.screen.active_bindings.values():
+            if binding.show and enabled:
+                seen.setdefault(binding.action, binding)
+        return list(seen.values())
+
+    def _key(self, binding: Binding) -> str:
+        return self.app.get_key_display(binding)
+
+    def _width(self, binding: Binding) -> int:
+        return len(self._key(binding)) + len(binding.description) + 4
+
+    def _part(self, binding: Binding) -> Content:
+        return Content.assemble(
+            (f" {self._key(binding)} ", "bold $footer-key-foreground"),
+            (f"{binding.description}  ", "$footer-description-foreground"),
+        )

@@ -1,0 +1,242 @@
+"""The table of runs: any number of them, of which only the visible lines are ever drawn."""
+
+import time
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.cells import set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from genai_tui.charts.strips import CompactStrip
+from genai_tui.store import Seen, Summary
+from genai_tui.visible import visible
+from genai_tui.widgets.run_columns import BAR_REST, GAP, Column, Sparkline, cell, fitted
+from genai_tui.widgets.states import shown
+
+_PARTS = ("header", "text", "muted", "number", "bar", "bar-rest", "curve", "cursor", "error")
+_STATES: tuple[Seen, ...] = (
+    "starting",
+    "running",
+    "paused",
+    "finished",
+    "stopped",
+    "interrupted",
+    "failed",
+    "broken",
+)
+_PART_OF = {"name": "text", "model": "muted", "data": "muted", "age": "muted", "curve": "curve"}
+
+
+class RunTable(ScrollView, can_focus=True):
+    """One line a run, the newest first, below a line of titles. The cursor stays on its run."""
+
+    class Highlighted(Message):
+        """The cursor is on another run, or on none."""
+
+        def __init__(self, run: Summary | None) -> None:
+            super().__init__()
+            self.run = run
+
+    class Opened(Message):
+        """The user wants to see a run."""
+
+        def __init__(self, run: Summary) -> None:
+            super().__init__()
+            self.run = run
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"run-table--{part}" for part in (*_PARTS, *_STATES)}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "open", tooltip="Watch the run", id="runs.open"),
+        Binding("down,j", "move(1)", "down", show=False, tooltip="To the next run"),
+        Binding("up,k", "move(-1)", "up", show=False, tooltip="To the previous run"),
+        Binding("pagedown", "page(1)", "page down", show=False, tooltip="A page down"),
+        Binding("pageup", "page(-1)", "page up", show=False, tooltip="A page up"),
+        Binding("home,g", "first", "first", show=False, tooltip="To the newest run"),
+        Binding("end,G", "last", "last", show=False, tooltip="To the oldest run"),
+    ]
+
+    cursor: reactive[int] = reactive(0, repaint=False)
+
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._runs: list[Summary] = []
+        self._columns: list[tuple[Column, int]] = []
+        self._painted: dict[int, Strip] = {}
+        self._sparkline: Sparkline | None = None
+
+    @property
+    def runs(self) -> Sequence[Summary]:
+        return self._runs
+
+    @property
+    def chosen(self) -> Summary | None:
+        """The run under the cursor."""
+        return self._runs[self.cursor] if self.cursor < len(self._runs) else None
+
+    def show(self, runs: list[Summary]) -> None:
+        """Shows these; repaints the lines that differ."""
+        before, count = self.chosen, len(self._runs)
+        self._runs = runs
+        self.set_reactive(RunTable.cursor, self._line_of(before))
+        if len(runs) != count:
+            self.virtual_size = Size(self.size.width, len(runs) + 1)
+            self._painted.clear()
+            self.refresh()
+        self._repaint_changed()
+        if self.chosen != before:
+            self.post_message(self.Highlighted(self.chosen))
+
+    def draw_curves(self, sparkline: Sparkline) -> None:
+        """From now on the course of the loss is drawn: what draws it is slow to load."""
+        self._sparkline = sparkline
+        self._repaint_changed()
+
+    def tick(self) -> None:
+        """Brings the ages up to date."""
+        self._repaint_changed()
+
+    def render_line(self, y: int) -> Strip:
+        strip = self._painted.get(y)
+        if strip is None:
+            strip = self._painted[y] = self._line(y)
+        return strip
+
+    def _line_of(self, before: Summary | None) -> int:
+        if before is None:
+            return 0
+        for index, run in enumerate(self._runs):
+            if run.id == before.id:
+                return index
+        return max(0, min(self.cursor, len(self._runs) - 1))
+
+    def _repaint_changed(self) -> None:
+        for y, before in list(self._painted.items()):
+            after = self._line(y)
+            if after != before:
+                self._painted[y] = after
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def _line(self, y: int) -> Strip:
+        if y == 0:
+            return self._titles()
+        index = y - 1 + self.scroll_offset.y
+        base = self.rich_style
+        if index >= len(self._runs):
+            return Strip.blank(self.size.width, base)
+        run = self._runs[index]
+        if index == self.cursor:
+            base += self.get_component_rich_style("run-table--cursor")
+        segments = self._broken(run, base) if run.state == "broken" else self._cells(run, base)
+        return CompactStrip(segments).adjust_cell_length(self.size.width, base)
+
+    def _titles(self) -> Strip:
+        style = self.rich_style + self._ink("header")
+        texts = (_set(column.title, width, column.right) for column, width in self._columns)
+        line = (" " * GAP).join(texts)
+        return CompactStrip([Segment(line, style)]).adjust_cell_length(self.size.width, style)
+
+    def _cells(self, run: Summary, base: Style) -> list[Segment]:
+        now = time.time()
+        segments: list[Segment] = []
+        for column, width in self._columns:
+            text = _set(cell(column, width, run, now, self._sparkline), width, column.right)
+            segments += self._inked(column, text, run, base)
+            segments.append(Segment(" " * GAP, base))
+        return segments[:-1]
+
+    def _inked(self, column: Column, text: str, run: Summary, base: Style) -> list[Segment]:
+        if column.name == "bar":
+            done = len(text) - text.count(BAR_REST) - text.count(" ")
+            rest = Segment(text[done:], base + self._ink("bar-rest"))
+            return [Segment(text[:done], base + self._ink("bar")), rest]
+        part = run.state if column.name == "state" else _PART_OF.get(column.name, "number")
+        return [Segment(text, base + self._ink(part))]
+
+    def _broken(self, run: Summary, base: Style) -> list[Segment]:
+        state = _set(shown(run.state), 13, False)
+        reason = visible(f"{run.id}: {run.error}")
+        room = max(0, self.size.width - 13 - GAP)
+        return [
+            Segment(state + " " * GAP, base + self._ink("broken")),
+            Segment(_set(reason, room, False), base + self._ink("error")),
+        ]
+
+    def _ink(self, part: str) -> Style:
+        return Style(color=self.get_component_rich_style(f"run-table--{part}").color)
+
+    def watch_cursor(self, before: int, after: int) -> None:
+        self._scroll_to(after)
+        top = self.scroll_offset.y
+        for index in (before, after):
+            y = index - top + 1
+            if 1 <= y < self.size.height:
+                self._painted.pop(y, None)
+                self.refresh(Region(0, y, self.size.width, 1))
+        self.post_message(self.Highlighted(self.chosen))
+
+    def validate_cursor(self, cursor: int) -> int:
+        return max(0, min(cursor, len(self._runs) - 1))
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        self._painted.clear()
+        super().watch_scroll_y(old_value, new_value)
+
+    def _scroll_to(self, index: int) -> None:
+        top, room = self.scroll_offset.y, max(1, self.size.height - 1)
+        if index < top:
+            self.scroll_to(y=index, animate=False, immediate=True)
+        elif index >= top + room:
+            self.scroll_to(y=index - room + 1, animate=False, immediate=True)
+
+    def on_resize(self) -> None:
+        self._columns = fitted(self.size.width)
+        self._painted.clear()
+        self._scroll_to(self.cursor)
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        self._painted.clear()
+        super().notify_style_update()
+
+    def on_focus(self) -> None:
+        self._repaint_changed()
+
+    def on_blur(self) -> None:
+        self._repaint_changed()
+
+    def on_click(self, event: events.Click) -> None:
+        index = event.y - 1 + self.scroll_offset.y
+        if event.y < 1 or index >= len(self._runs):
+            return
+        if index == self.cursor and event.chain > 1:
+            self.action_open()
+        self.cursor = index
+
+    def action_open(self) -> None:
+        if self.chosen is not None:
+            self.post_message(self.Opened(self.chosen))
+
+    def action_move(self, lines: int) -> None:
+        self.cursor += lines
+
+    def action_page(self, pages: int) -> None:
+        self.cursor += pages * max(1, self.size.height - 2)
+
+    def action_first(self) -> None:
+        self.cursor = 0
+
+    def action_last(self) -> None:
+        self.cursor = len(self._runs) - 1
+
+
+def _set(text: str, width: int, right: bool) -> str:
+    """``text`` in exactly ``width`` cells, wide characters counted as two."""
+    return text.rjust(width) if right else set_cell_size(text, width)

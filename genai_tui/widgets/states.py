@@ -1,0 +1,29 @@
+"""How a run's state looks everywhere: a glyph, the word, and the theme's colour for both."""
+
+from genai_tui.store import Seen
+
+GLYPHS: dict[Seen, str] = {
+    "starting": "◌",
+    "running": "●",
+    "paused": "‖",
+    "finished": "✓",
+    "stopped": "■",
+    "interrupted": "!",
+    "failed": "✗",
+    "broken": "?",
+}
+COLOURS: dict[Seen, str] = {
+    "starting": "$text-accent",
+    "running": "$text-success",
+    "paused": "$text-warning",
+    "finished": "$text-primary",
+    "stopped": "$text-muted",
+    "interrupted": "$text-warning",
+    "failed": "$text-error",
+    "broken": "$text-error",
+}
+
+
+def shown(state: Seen) -> str:
+    """Glyph and word: a reader without colours loses nothing."""
+    return f"{GLYPHS[state]} {state}"

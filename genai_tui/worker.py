@@ -1,0 +1,77 @@
+"""The one door to PyTorch: ``python -P -m genai_tui.worker train|describe|plan|sample``.
+
+Signal handlers come before everything else, so that a SIGTERM at any moment, also while torch is
+being imported, ends the run with a checkpoint where there is anything to save.
+"""
+
+import argparse
+import faulthandler
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+_term = 0
+
+
+def _on_term(*_: object) -> None:
+    global _term
+    _term += 1
+    if _term > 1:  # asked twice: leave the way a crash would, the last checkpoint stands
+        os._exit(75)
+
+
+def term_requested() -> bool:
+    """Whether a SIGTERM has come."""
+    return _term > 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _options(arguments)
+    os.umask(0o077)
+    if options.verb == "train":
+        signal.signal(signal.SIGTERM, _on_term)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        faulthandler.enable()
+        if hasattr(signal, "SIGUSR1"):
+            faulthandler.register(signal.SIGUSR1)
+        from genai_tui.attempt import attempt
+
+        return attempt(options.run, options.steps, options.attempt, term_requested)
+    from genai_tui import answers
+
+    if options.verb == "describe":
+        return answers.describe()
+    if options.verb == "plan":
+        return answers.plan()
+    return answers.sample(options.run, options.step, options.request, options.out)
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="genai_tui.worker")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    train = verbs.add_parser("train", help="one attempt at a run")
+    train.add_argument("run", type=Path)
+    train.add_argument("--steps", type=int, required=True)
+    train.add_argument("--attempt", type=int, default=1)
+    verbs.add_parser("describe", help="the catalogue as JSON")
+    verbs.add_parser("plan", help="answers a request a line with a plan a line")
+    sample = verbs.add_parser("sample", help="draws from a checkpoint")
+    sample.add_argument("run", type=Path)
+    sample.add_argument("--step", type=int, default=-1, help="-1 is the newest")
+    sample.add_argument("--request", required=True, help="a SampleRequest as JSON")
+    sample.add_argument("--out", type=Path, required=True)
+    return parser.parse_args(arguments)
+
+
+def _exit(code: int) -> NoReturn:
+    # Threads of libraries may outlive main; what matters has been flushed by now.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    _exit(main())
