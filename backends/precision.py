@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,59 +80,74 @@ def device_of(name: str) -> torch.device:
     return torch.device(wanted)
 
 
-def threads_of(asked: int) -> int:
-    return asked or _cores()
-
-
 def choose(asked: str, model: Model, batch: Batch, threads: int) -> Numerics:
-    """The fastest way to compute a step of ``model``; ``asked`` is auto, float32 or bfloat16.
+    """The fastest way to compute a step of ``model``.
 
-    On a CPU and with "auto" it times a copy of the model on ``batch``; the model is not touched.
+    On a CPU what was left open is timed on a copy of the model: the precision and the layout where
+    ``asked`` is "auto", one thread against all where ``threads`` is 0.
     """
     device, image = batch.x.device, batch.x.dim() == 4
     if device.type != "cpu":
         fits = device.type == "cuda" and torch.cuda.is_bf16_supported()
         precision = ("bfloat16" if fits else "float32") if asked == "auto" else asked
-        return Numerics(precision, image and device.type == "cuda", threads)
-    if asked != "auto":
-        return Numerics(asked, False, threads)
-    return _fastest(list(_candidates(image, threads)), model, batch)
-
-
-def _candidates(image: bool, threads: int) -> Iterator[Numerics]:
-    layouts = (False, True) if image else (False,)
-    for precision in ("float32", "bfloat16") if _native_bfloat16() else ("float32",):
-        for channels_last in layouts:
-            yield Numerics(precision, channels_last, threads)
-
-
-def _fastest(candidates: Sequence[Numerics], model: Model, batch: Batch) -> Numerics:
-    best, best_seconds, plain = candidates[0], float("inf"), float("inf")
-    for candidate in candidates:
-        seconds = _seconds_a_step(candidate, model, batch, limit=3 * best_seconds)
-        plain = min(plain, seconds) if candidate is candidates[0] else plain
-        if seconds < best_seconds and (candidate is candidates[0] or seconds * WORTH < plain):
-            best, best_seconds = candidate, seconds
+        return Numerics(precision, image and device.type == "cuda", threads or _cores())
+    trial = _Trial(model, batch)
+    first = threads or 1  # one thread is not disturbed by others who use the machine
+    best = Numerics("float32" if asked == "auto" else asked, False, first)
+    if asked == "auto":
+        best = trial.fastest(best, _candidates(image, first))
+    if not threads:
+        best = trial.fastest(best, [replace(best, threads=_cores())])
     return best
 
 
-def _seconds_a_step(numerics: Numerics, model: Model, batch: Batch, limit: float) -> float:
-    """Seconds of forward and backward, the least of three; the first one over ``limit`` ends it."""
-    trial = copy.deepcopy(model)
-    numerics.place(trial)
-    times: list[float] = []
-    for _ in range(4):
-        begin = time.perf_counter()
-        for phase in trial.phases():
-            noise = torch.Generator(batch.x.device).manual_seed(0)
-            x = numerics.arrange(batch.x)
+def _candidates(image: bool, threads: int) -> list[Numerics]:
+    return [
+        Numerics(precision, channels_last, threads)
+        for precision in (("float32", "bfloat16") if _native_bfloat16() else ("float32",))
+        for channels_last in ((False, True) if image else (False,))
+    ]
+
+
+class _Trial:
+    """Times single steps of a copy of a model; the model itself is not touched."""
+
+    def __init__(self, model: Model, batch: Batch) -> None:
+        self._model, self._batch = model, batch
+        self._known: dict[Numerics, float] = {}
+
+    def fastest(self, plain: Numerics, others: Sequence[Numerics]) -> Numerics:
+        """``plain``, or the fastest of ``others`` if it is worth its while."""
+        limit = self._seconds(plain, float("inf"))
+        best, least = plain, limit / WORTH
+        for other in others:
+            seconds = self._seconds(other, 3 * limit)
+            if seconds < least:
+                best, least = other, seconds
+        return best
+
+    def _seconds(self, numerics: Numerics, limit: float) -> float:
+        """The least of three steps after a first one; a first one over ``limit`` is enough."""
+        if numerics in self._known:
+            return self._known[numerics]
+        torch.set_num_threads(numerics.threads)
+        model = copy.deepcopy(self._model)
+        numerics.place(model)
+        times = [self._step(model, numerics)]
+        while len(times) < 4 and times[0] <= limit:
+            times.append(self._step(model, numerics))
+        self._known[numerics] = min(times[1:] or times)
+        return self._known[numerics]
+
+    def _step(self, model: Model, numerics: Numerics) -> float:
+        batch, begin = self._batch, time.perf_counter()
+        noise = torch.Generator(batch.x.device).manual_seed(0)
+        arranged = Batch(numerics.arrange(batch.x), batch.y, noise, batch.progress)
+        for phase in model.phases():
             with numerics.autocast(batch.x.device):
-                losses = phase.loss(Batch(x, batch.y, noise, batch.progress))
+                losses = phase.loss(arranged)
             losses["loss"].backward()
-        times.append(time.perf_counter() - begin)
-        if times[-1] > limit:
-            break
-    return min(times[1:] or times)
+        return time.perf_counter() - begin
 
 
 def _native_bfloat16() -> bool:

@@ -49,6 +49,8 @@ class TrainConfig:
         "arithmetic of the networks; auto: bfloat16 where it is measured to be faster",
     ] = "auto"
     compile: Annotated[bool, "torch.compile the networks"] = False
-    threads: Annotated[int, "CPU threads; 0 is one a core", Bounds(0, 1024)] = 0
+    threads: Annotated[
+        int, "CPU threads; 0: one or all, whichever is measured to be faster", Bounds(0, 1024)
+    ] = 0
     nan_policy: Annotated[Literal["stop", "warn"], "what a loss that is not finite does"] = "stop"
     validation: Annotated[float, "share of the data held out", Bounds(0.001, 0.5)] = 0.1

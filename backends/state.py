@@ -107,7 +107,8 @@ class TrainState:
             return
         current = max(1.0, min(half_life, self.step / 10))
         weight = 1 - 0.5 ** (1 / current)
-        torch._foreach_lerp_(list(self.ema.parameters()), list(self.model.parameters()), weight)
+        averages, values = list(self.ema.parameters()), list(self.model.parameters())
+        torch._foreach_lerp_(averages, values, weight)  # pyright: ignore[reportPrivateImportUsage]
         for average, value in zip(self.ema.buffers(), self.model.buffers(), strict=True):
             average.copy_(value)
 

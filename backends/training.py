@@ -88,6 +88,7 @@ class _Loop:
     def run(self) -> Iterator[Record]:
         yield from self._prepare()
         yield self._phase("training")
+        yield from self._obey()
         while self.step < self.config.steps and self.stop is None:
             self._optimize()
             yield from self._due_records()
@@ -114,14 +115,14 @@ class _Loop:
             yield from self._begin()
 
     def _settle(self, found: tuple[int, Mapping[str, Any], list[str]] | None) -> None:
-        threads = precision.threads_of(self.config.threads)
-        self.numerics = Numerics("float32", False, threads)
         if found is not None:
             self.numerics = Numerics(**found[1]["numerics"])
+        else:
+            self.numerics = Numerics("float32", False, max(1, self.config.threads))
+            self.numerics = precision.choose(
+                self.config.precision, self.job.model, self._batch(0), self.config.threads
+            )
         torch.set_num_threads(self.numerics.threads)
-        if found is None:
-            trial = self._batch(0)
-            self.numerics = precision.choose(self.config.precision, self.job.model, trial, threads)
         self.numerics.place(self.job.model)
         self.state = TrainState(self.job.model, self.config)
         self.losses = [self._compiled(phase) for phase in self.state.phases]

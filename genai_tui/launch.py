@@ -24,13 +24,14 @@ from backends import records
 from backends.records import Catalogue, Plan, PlanRequest, RunSpec, SampleRequest
 from genai_tui import control
 from genai_tui import settings as places
+from genai_tui.errors import FAILED, MISUSE, UserError
 from genai_tui.store import LIVE, Run, Store, write_atomic
 
 START_SECONDS = 20.0
 _KEEPER = (sys.executable, "-P", "-m", "genai_tui.keeper")
 
 
-class LaunchError(RuntimeError):
+class LaunchError(UserError):
     """Something that cannot be started; the message is one sentence."""
 
 
@@ -173,7 +174,7 @@ def create(
     )
     plan = _plan(request, planner)
     if plan.error:
-        raise LaunchError(plan.error)
+        raise LaunchError(plan.error, status=MISUSE)
     return store.create(_spec(store, request, plan, name))
 
 
@@ -244,17 +245,19 @@ def resume(run: Run, steps: int | None = None) -> None:
     status, spec = run.status(), run.spec()
     state = run.state(status)
     if state in LIVE:
-        raise LaunchError(f"run {run.label} is {state} already")
+        raise LaunchError(f"run {run.label} is {state} already", status=MISUSE)
     if run.path.stat().st_uid != os.getuid():
         raise LaunchError(f"run {run.label} belongs to another user, not to {getpass.getuser()}")
     target = steps or status.of or int(spec.train_config.get("steps") or 0)
     if state == "finished" and target <= status.step:
         raise LaunchError(
             f"run {run.label} is finished at step {status.step}: give a greater number of steps, "
-            f"as in genai-tui resume {run.id} --steps {2 * status.step}"
+            f"as in genai-tui resume {run.id} --steps {2 * status.step}",
+            status=MISUSE,
         )
     if target < status.step:
-        raise LaunchError(f"run {run.label} is at step {status.step} already, beyond {target}")
+        sentence = f"run {run.label} is at step {status.step} already, beyond {target}"
+        raise LaunchError(sentence, status=MISUSE)
     control.clear(run.control)
     start(run, target)
 
@@ -282,7 +285,8 @@ def _ask_worker(arguments: list[str]) -> bytes:
     done = subprocess.run(_worker(arguments), capture_output=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise LaunchError(lines[-1] if lines else f"the worker ended with {done.returncode}")
+        sentence = lines[-1] if lines else f"the worker ended with {done.returncode}"
+        raise LaunchError(sentence, status=MISUSE if done.returncode == MISUSE else FAILED)
     return done.stdout
 
 

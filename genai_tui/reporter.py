@@ -124,7 +124,8 @@ class Reporter:
                     exit_code=record.exit_code,
                     reason=record.reason,
                 )
-        return status
+            case _:
+                return status
 
     def _after_step(self, status: Status, record: records.Step) -> Status:
         loss = _main_loss(record.values)

@@ -16,6 +16,7 @@ import msgspec
 from backends import records
 from backends.records import FORMAT, Command, RunSpec, SampleRequest, State, Status, Verb
 from genai_tui import control, liveness, log
+from genai_tui.errors import MISUSE, UserError
 from genai_tui.visible import slug, visible
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ HEARTBEAT_SECONDS = 15.0
 """On another host's run: how old a heartbeat may be before the run counts as interrupted."""
 
 
-class RunError(RuntimeError):
+class RunError(UserError):
     """A run that cannot be found, read or commanded; the message is one sentence."""
 
 
@@ -150,7 +151,8 @@ class Run:
         """
         state = self.state()
         if state not in LIVE:
-            raise RunError(f"run {self.label} is {state}: {verb} needs a run that is training")
+            needs = f"{verb} needs a run that is training"
+            raise RunError(f"run {self.label} is {state}: {needs}", status=MISUSE)
         return control.put(self.control, verb, request=request, knob=knob, value=value)
 
     def delete(self) -> None:
@@ -160,7 +162,8 @@ class Run:
             RunError: it is training, or a file of it cannot be removed.
         """
         if liveness.keeper_held(self.path / "keeper.lock"):
-            raise RunError(f"run {self.label} is training: stop it before you delete it")
+            sentence = f"run {self.label} is training: stop it before you delete it"
+            raise RunError(sentence, status=MISUSE)
         hidden = self.path.with_name(f".deleted-{self.id}")
         try:
             os.rename(self.path, hidden)  # gone from every list at once, also if the rest is slow
@@ -225,7 +228,8 @@ class Store:
         """
         runs = self.runs()
         if not runs:
-            raise RunError(f"there are no runs in {self.root}; start one with: genai-tui demo")
+            sentence = f"there are no runs in {self.root}; start one with: genai-tui demo"
+            raise RunError(sentence, status=MISUSE)
         if reference == "latest":
             return runs[0]
         for found in (
@@ -237,8 +241,9 @@ class Store:
                 return found[0]
             if found:
                 names = ", ".join(run.id for run in found[:5])
-                raise RunError(f"{visible(reference)!r} means {len(found)} runs: {names}")
-        raise RunError(_no_such_run(reference, runs))
+                sentence = f"{visible(reference)!r} means {len(found)} runs: {names}"
+                raise RunError(sentence, status=MISUSE)
+        raise RunError(_no_such_run(reference, runs), status=MISUSE)
 
     def create(self, spec: RunSpec) -> Run:
         """Makes the folder of a run that nobody has started.

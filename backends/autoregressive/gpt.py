@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -63,8 +64,9 @@ class GPT(Model):
         "sample_count": 4,
     }
 
-    def __init__(self, config: Config, shape: DataShape) -> None:
+    def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__(config, shape)
+        self.config: Config = config
         if shape.vocabulary is None:
             raise ConfigError("this model learns from text, and the data has no vocabulary")
         self.vocabulary: Vocabulary = shape.vocabulary
@@ -88,7 +90,7 @@ class GPT(Model):
         """Logits [B, n, V] of what follows each of ``ids`` [B, n]; see Transformer.forward."""
         x = rms_norm(self.embedding(ids))  # [B, n, C]
         x = self.transformer(x, cache)
-        head = self.head or self.embedding
+        head = self.embedding if self.head is None else self.head
         logits = F.linear(x, head.weight).float()  # => [B, n, V]
         return SOFT_CAP * torch.tanh(logits / SOFT_CAP)
 
@@ -99,7 +101,7 @@ class GPT(Model):
         return {"loss": loss, "bits_per_character": loss.detach() / math.log(2)}
 
     def check(self, request: SampleRequest) -> None:
-        """Raises RequestError for what this model cannot do, or for numbers out of range."""
+        """Raises RequestError for what this model cannot do, or for a number out of its range."""
         super().check(request)
         _limit("length", request.length, 1, LENGTH_LIMIT)
         _limit("top_k", request.top_k, 1, math.inf)
@@ -111,34 +113,30 @@ class GPT(Model):
         """``count`` texts: the prompt, then ``length`` tokens (256 unless asked otherwise).
 
         Without a prompt a text follows the vocabulary's start, which is not part of it. The
-        temperature (0.8) is at least 0, which is the likeliest token always; ``top_k`` draws from
-        the k likeliest alone. There is no end: a text may be longer than the context T, and then
-        sees T/2 to T of its last tokens, see :func:`continuations`.
+        ``temperature`` (0.8) may be 0: then the likeliest token is always taken. ``top_k`` draws
+        from the k likeliest tokens alone. Prompt and text may be longer than the context T: what
+        is drawn then depends on the last T/2 to T tokens, see :func:`continuations`.
 
         Raises:
             RequestError: for a prompt that the vocabulary cannot spell, or a number out of range.
         """
         self.check(request)
-        texts: list[str] = []
-        for first in range(0, request.count, CHUNK):
-            count = min(CHUNK, request.count - first)
-            texts += self._texts(request, count, generator)
+        sizes = [min(CHUNK, request.count - i) for i in range(0, request.count, CHUNK)]
+        # Token by token, casting the weights to a shorter type costs more than it saves.
+        with torch.autocast(self.device.type, enabled=False):
+            texts = [text for n in sizes for text in self._texts(n, request, generator)]
         return Samples(texts=texts)
 
-    def _texts(self, request: SampleRequest, count: int, generator: torch.Generator) -> list[str]:
+    def _texts(self, count: int, request: SampleRequest, generator: torch.Generator) -> list[str]:
         prompt = self.encode(request.prompt)
-        begin = prompt or [self.vocabulary.start]
-        ids = torch.tensor([begin] * count, device=self.device)  # [count, n]
+        begin = torch.tensor(prompt or [self.vocabulary.start], device=self.device)  # [n]
         temperature = TEMPERATURE if request.temperature is None else request.temperature
-
-        def choose(logits: Tensor) -> Tensor:
-            return draw(logits, temperature, request.top_k, generator)
-
-        new = continuations(self, ids, request.length or LENGTH, choose)  # [count, length]
-        return [self.vocabulary.decode(prompt + row) for row in new.tolist()]
+        choose = partial(draw, temperature=temperature, top_k=request.top_k, generator=generator)
+        ids = continuations(self, begin.repeat(count, 1), request.length or LENGTH, choose)
+        return [self.vocabulary.decode(prompt + new) for new in ids.tolist()]
 
     def encode(self, prompt: str | None) -> list[int]:
-        """Ids of a prompt; none without one."""
+        """Ids of a prompt, which may be empty; a RequestError where it cannot be spelled."""
         try:
             return self.vocabulary.encode(prompt or "")
         except ValueError as error:

@@ -69,16 +69,20 @@ def _linear_ticks(scale: Scale, count: int) -> list[Tick]:
 
 def _log_ticks(scale: Scale, count: int) -> list[Tick]:
     """Decades; with 2 and 5 between them if there is room; plain steps within one decade."""
-    bottom, top = math.log10(scale.low), math.log10(scale.high)
-    stride = max(1, math.ceil((top - bottom) / max(count, 1)))
-    powers = [10.0**e for e in range(math.floor(bottom), math.ceil(top) + 1) if e % stride == 0]
-    wanted = (1.0, 2.0, 5.0) if 3 * (top - bottom) <= count else (1.0,)
-    slack = 1 + 1e-9
-    values = [m * p for p in powers for m in wanted]
-    ticks = [v for v in values if scale.low <= v * slack and v <= scale.high * slack]
-    if len(ticks) < 2:
+    bottom, top = math.log10(scale.low) - 1e-9, math.log10(scale.high) + 1e-9
+    stride = max(1, math.ceil((top - bottom) / max(count, 1) - 1e-6))
+    first, last = math.ceil(bottom), math.floor(top)
+    powers = range(first + -first % stride, last + 1, stride)
+    if len(powers) < 2 and last > first:
+        powers = range(first, last + 1, last - first)
+    values = [10.0**power for power in powers]
+    if 3 * (top - bottom) <= count:
+        decades = range(first - 1, last + 1)
+        values = [m * 10.0**e for e in decades for m in (1.0, 2.0, 5.0)]
+        values = [v for v in values if bottom <= math.log10(v) <= top]
+    if len(values) < 2:
         return _linear_ticks(scale, count)
-    return [Tick(v, tick_label(v, v, v)) for v in ticks]
+    return [Tick(v, tick_label(v, v, v)) for v in values]
 
 
 def tick_label(value: float, step: float, size: float) -> str:
@@ -138,7 +142,7 @@ def fitted(low: float, high: float, *, log: bool = False) -> Scale:
     """
     if log:
         return _fitted_log(low, high)
-    low, high = max(low, -LIMIT), min(high, LIMIT)
+    low, high = (min(max(end, -LIMIT), LIMIT) for end in (low, high))
     size, span = max(abs(low), abs(high)), high - low
     if size < _SMALLEST:
         return Scale(-1.0, 1.0)
@@ -176,15 +180,28 @@ class Sticky:
         self._scale: Scale | None = None
 
     def fit(self, low: float, high: float, *, log: bool = False) -> Scale:
-        """The last scale while it holds the data and is not much too wide; else a fresh one."""
+        """The last scale while it holds the data and is not much too wide; else a fresh one.
+
+        Where the data has left the last scale, the fresh one has room to go on in that direction.
+        """
         fresh, held = fitted(low, high, log=log), self._scale
-        if held is None or held.log != log or not _holds(held, low, high) or _wide(held, fresh):
-            self._scale = held = fresh
-        return held
+        if held is None or held.log != log or _wide(held, fresh):
+            self._scale = fresh
+        elif low < held.low or high > held.high:
+            self._scale = fitted(*_ahead(held, low, high), log=log)
+        return self._scale or fresh
 
 
-def _holds(scale: Scale, low: float, high: float) -> bool:
-    return scale.low <= max(low, -LIMIT) and min(high, LIMIT) <= scale.high
+def _ahead(held: Scale, low: float, high: float) -> tuple[float, float]:
+    """The ends of the data, moved on by a third of its span where it has left the held scale."""
+    if held.log:
+        room = 0.33 * (math.log10(high) - math.log10(low))
+        below, above = low * 10 ** max(-room, -300), high * 10 ** min(room, 300)
+    else:
+        room = 0.33 * (high - low)
+        below, above = low - room, high + room
+        below = max(below, 0.0) if low >= 0 else below
+    return (below if low < held.low else low), (min(above, LIMIT) if high > held.high else high)
 
 
 def _wide(held: Scale, fresh: Scale) -> bool:

@@ -151,7 +151,8 @@ class Canvas:
 
 def _carried(ink: NDArray[np.int16], blank: int) -> NDArray[np.int16]:
     """Give every cell without ink that of the nearest cell with ink on its left."""
-    source: NDArray[np.intp] = np.arange(ink.shape[1]) * np.not_equal(ink, NO_INK)
+    source = np.tile(np.arange(len(ink[0])), (len(ink), 1))
+    source[ink == NO_INK] = 0
     filled = np.take_along_axis(ink, np.maximum.accumulate(source, axis=1), axis=1)
     filled[filled == NO_INK] = blank
     return filled

@@ -15,7 +15,7 @@ from genai_tui.charts.canvas import Band, Canvas, Row, stroke
 from genai_tui.charts.frame import ASCII_DOTS, BRAILLE_DOTS
 from genai_tui.charts.palette import MUTED, TEXT
 from genai_tui.charts.rows import RowsWidget
-from genai_tui.charts.series import plain, shortened
+from genai_tui.charts.series import in_ascii, plain, shortened
 
 _GRAPH = 100
 """Ink of the lowest row of the graph; those above follow."""
@@ -108,13 +108,11 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def _head(title: str, value: str, width: int, *, ascii: bool) -> Row:
-    if ascii:
-        title, value = (
-            t.replace("–", "-").encode("ascii", "replace").decode() for t in (title, value)
-        )
     value = set_cell_size(value, min(cell_len(value), width))
     room = max(0, width - cell_len(value) - 1)
     title = shortened(title, room) if room else ""
+    if ascii:
+        title, value = in_ascii(title), in_ascii(value)
     return (title, MUTED), (" " * (width - cell_len(title) - cell_len(value)), MUTED), (value, TEXT)
 
 

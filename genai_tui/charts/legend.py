@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from genai_tui.charts.axes import step_label, value_label
 from genai_tui.charts.canvas import Row, Run
 from genai_tui.charts.palette import ALERT, MUTED, TEXT, line_ink
-from genai_tui.charts.series import Series, plain, shortened
+from genai_tui.charts.series import Series, in_ascii, plain, shortened
 
 _GAP = "   "
 _NAME_CELLS = (200, 24, 16, 10, 6)
@@ -89,18 +89,8 @@ def _cut(runs: Sequence[Run], width: int, ascii: bool) -> Row:
     """The runs cropped or padded to `width` cells."""
     row: list[Run] = []
     for text, ink in runs:
-        shown = _in_ascii(text) if ascii else text
+        shown = in_ascii(text) if ascii else text
         fits = set_cell_size(shown, min(cell_len(shown), width))
         width -= cell_len(fits)
         row.append((fits, ink))
     return (*((text, ink) for text, ink in row if text), (" " * width, TEXT))
-
-
-def _in_ascii(text: str) -> str:
-    return (
-        text.replace("●", "*")
-        .replace("–", "-")
-        .replace("…", "~")
-        .encode("ascii", "replace")
-        .decode()
-    )

@@ -13,6 +13,7 @@ from rich.cells import cell_len, set_cell_size
 Floats = NDArray[np.float64]
 
 _LONGEST = 200
+_LIKENESS = str.maketrans("●–…", "*-~")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +83,8 @@ def _last(text: str, cells: int) -> str:
     while cell_len(text) > cells:
         text = text[1:]
     return text
+
+
+def in_ascii(text: str) -> str:
+    """`text` for a terminal without Unicode; what has no likeness there becomes a question mark."""
+    return text.translate(_LIKENESS).encode("ascii", "replace").decode()

@@ -24,12 +24,13 @@ def sparkline(values: ArrayLike, width: int, *, ascii: bool = False) -> str:
 
 
 def _means(series: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Means of groups, all divided by the length of the series lest a sum overflow."""
     count = min(width, len(series))
     starts = np.arange(count) * len(series) // count
     known = np.add.reduceat(np.isfinite(series).astype(np.float64), starts)
     total = np.add.reduceat(np.nan_to_num(series / len(series)), starts)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return total / known * len(series)
+        return total / known
 
 
 def _levels(means: NDArray[np.float64]) -> list[int]:

@@ -15,9 +15,13 @@ from textual.style import Style
 
 from genai_tui.visible import visible
 from genai_tui.widgets import form_rows
-from genai_tui.widgets.fields import Field, Section
 from genai_tui.widgets.form import Form, Key
+from genai_tui.widgets.form_fields import Field, Section
 from genai_tui.widgets.form_rows import Columns, Row, Span
+
+
+def _hidden(keys: str, action: str, tooltip: str) -> Binding:
+    return Binding(keys, action, tooltip.partition(";")[0], show=False, tooltip=tooltip)
 
 
 class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
@@ -29,19 +33,19 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
 
     ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1)", "Setting before", show=False),
-        Binding("down,enter", "move(1)", "Next setting", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("left", "sideways(-1)", "Option before, or caret left", show=False),
-        Binding("right", "sideways(1)", "Next option, or caret right", show=False),
-        Binding("home", "home(-1)", "First setting, or start of the value", show=False),
-        Binding("end", "home(1)", "Last setting, or end of the value", show=False),
-        Binding("backspace", "backspace", "Delete to the left", show=False),
-        Binding("delete", "delete", "Default, or delete at the caret", show=False),
-        Binding("ctrl+u", "clear", "Empty the value", show=False),
-        Binding("ctrl+z", "reset", "Default", tooltip="Give this setting its default again"),
-        Binding("escape", "undo", "Undo"),
+        _hidden("up", "move(-1)", "To the setting before"),
+        _hidden("down,enter", "move(1)", "To the next setting"),
+        _hidden("pageup", "page(-1)", "A page up"),
+        _hidden("pagedown", "page(1)", "A page down"),
+        _hidden("left", "sideways(-1)", "The option before; in a value, a character back"),
+        _hidden("right", "sideways(1)", "The next option; in a value, a character on"),
+        _hidden("home", "home(-1)", "To the first setting; in a value, to its start"),
+        _hidden("end", "home(1)", "To the last setting; in a value, to its end"),
+        _hidden("backspace", "backspace", "Delete the character before"),
+        _hidden("delete", "delete", "Back to the default; in a value, delete a character"),
+        _hidden("ctrl+u", "clear", "Empty the value"),
+        Binding("ctrl+z", "reset", "default", tooltip="Back to the setting's default"),
+        Binding("escape", "undo", "undo", tooltip="Take back what was typed, or the filter"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"config-form--{name}"
@@ -52,7 +56,10 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
     }
     DEFAULT_CSS = """
     ConfigForm {
-        border: round $border-blurred;
+        border: round $foreground 25%;
+        border-title-color: $foreground;
+        border-title-style: bold;
+        border-subtitle-color: $foreground 70%;
         padding: 0 1;
         overflow-x: hidden;
         overflow-y: auto;
@@ -72,7 +79,7 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
         & > .config-form--current { background: $primary 25%; }
         & > .config-form--current-blurred { background: $foreground 8%; }
         & > .config-form--selected { background: $primary; color: $text; text-style: bold; }
-        & > .config-form--caret { text-style: reverse; }
+        & > .config-form--caret { background: $foreground; color: $background; }
     }
     """
 
@@ -86,7 +93,7 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
             super().__init__()
             self.field = field
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._form = Form()
         self._rows: list[Row] = []
@@ -221,7 +228,9 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
         self.post_message(self.Moved(self.field))
 
     def _scroll_to_cursor(self) -> None:
-        lines = [y for y, row in enumerate(self._rows) if row.field and row.field.key == self._form.at]
+        lines = [
+            y for y, row in enumerate(self._rows) if row.field and row.field.key == self._form.at
+        ]
         if lines:
             # With the heading above a section's first field, and with the field's error below it.
             top = lines[0] - (1 if lines[0] and self._rows[lines[0] - 1].section else 0)

@@ -6,18 +6,24 @@ from dataclasses import dataclass, field
 
 from backends.records import DatasetInfo, Device, Knob, ModelInfo, PlanRequest
 from genai_tui.command_line import train_words
-from genai_tui.widgets.fields import Section
 from genai_tui.widgets.form import Key
+from genai_tui.widgets.form_fields import Section
 
-RUN = "run"
-PATH = "path:"
-"""Begins the id of the section that asks for a path, one for each kind of data."""
+RUN, PATH = "run", "path"
+"""Sections of what is no knob; the ids of sections of knobs have a colon."""
 SEED_LIMIT = 999_999
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A run that is being thought of; ``settings`` are the knobs that differ from the defaults."""
+    """A run that is being thought of.
+
+    Attributes:
+        dataset: an entry's name or an absolute path.
+        settings: the knobs that differ from their defaults, as typed.
+        steps: optimizer steps; 0 where the loop has no such knob.
+        batch: items a step; 0 likewise.
+    """
 
     model: str
     dataset: str
@@ -25,6 +31,8 @@ class Draft:
     name: str = ""
     seed: int = 0
     device: str = "auto"
+    steps: int = 0
+    batch: int = 0
 
     def request(self) -> PlanRequest:
         """The question to the planner. The name changes nothing that it counts."""
@@ -63,39 +71,45 @@ def sections(
 
 
 def draft(
-    model: str,
-    dataset: DatasetInfo | None,
+    model: ModelInfo,
+    dataset: DatasetInfo,
     values: Mapping[Key, str],
     changes: Mapping[Key, str],
 ) -> Draft:
     """What the texts of a form without errors ask for."""
-    own = (RUN, PATH)
+    loop = f"train:{model.name}"
     return Draft(
-        model=model,
-        dataset="" if dataset is None else _source(dataset, values),
-        settings={name: text for (id_, name), text in changes.items() if not id_.startswith(own)},
+        model=model.name,
+        dataset=_source(dataset, values),
+        settings={name: text for (id_, name), text in changes.items() if ":" in id_},
         name=values.get((RUN, "name"), ""),
-        seed=int(float(values.get((RUN, "seed")) or 0)),
+        seed=_whole(values.get((RUN, "seed"))),
         device=values.get((RUN, "device")) or "auto",
+        steps=_whole(values.get((loop, "steps"))),
+        batch=_whole(values.get((loop, "batch_size"))),
     )
 
 
-def number_of(values: Mapping[Key, str], model: str, knob: str) -> int:
-    """A whole number among the loop's knobs; 0 where the model has no such knob."""
-    return int(float(values.get((f"train:{model}", knob)) or 0))
+def path_key(dataset: DatasetInfo) -> Key:
+    """The field in which the path of this kind of data is typed."""
+    return f"{PATH}/{dataset.name}", "path"
+
+
+def _whole(text: str | None) -> int:
+    return int(float(text.replace("_", ""))) if text else 0
 
 
 def _source(dataset: DatasetInfo, values: Mapping[Key, str]) -> str:
     if not dataset.needs_path:
         return dataset.name
     # Absolute, since the worker may start elsewhere and a plain word is taken for an entry's name.
-    typed = values.get((f"{PATH}{dataset.name}", "path"), "")
+    typed = values.get(path_key(dataset), "")
     return os.path.abspath(os.path.expanduser(typed)) if typed else ""
 
 
 def _path_section(dataset: DatasetInfo) -> Section:
-    path = Knob(name="path", kind="text", default="", help="folder or file that holds your data")
-    return Section(f"{PATH}{dataset.name}", "Your data", (path,), frozenset({"path"}))
+    path = Knob(name="path", kind="text", default="", help="the folder or file of your data")
+    return Section(path_key(dataset)[0], "Your data", (path,), frozenset({"path"}))
 
 
 def _run_section(devices: Sequence[Device]) -> Section:

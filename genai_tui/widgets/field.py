@@ -12,7 +12,9 @@ Part = str | tuple[str, str]
 def content(*parts: Part) -> Content:
     """Text for a widget: no part of it is ever read as markup, and controls are made visible."""
     shown = (
-        visible(part, lines=True) if isinstance(part, str) else (visible(part[0], lines=True), part[1])
+        visible(part, lines=True)
+        if isinstance(part, str)
+        else (visible(part[0], lines=True), part[1])
         for part in parts
     )
     return Content.assemble(*shown)

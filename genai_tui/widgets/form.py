@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from genai_tui.widgets.fields import Field, LineEdit, Section
+from genai_tui.widgets.form_fields import Field, LineEdit, Section
 
 Key = tuple[str, str]
 """A section's id and a knob's name."""

@@ -1,4 +1,4 @@
-"""How a form looks, as spans of named styles: a heading a section, a row a field, errors beneath."""
+"""How a form looks, in spans of named styles: headings, a row a field, its error beneath."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from textwrap import wrap
 from rich.cells import cell_len, set_cell_size
 
 from genai_tui.visible import visible
-from genai_tui.widgets.fields import Field, LineEdit, Section
 from genai_tui.widgets.form import Form
+from genai_tui.widgets.form_fields import Field, LineEdit, Section
 
 Span = tuple[str, str]
 """Text and the name of its style; the empty name is the row's own style."""
@@ -100,9 +100,7 @@ def field_row(field: Field, columns: Columns, edit: LineEdit | None, current: bo
     return spans
 
 
-def _value(
-    field: Field, room: int, look: str, edit: LineEdit | None, current: bool
-) -> list[Span]:
+def _value(field: Field, room: int, look: str, edit: LineEdit | None, current: bool) -> list[Span]:
     if field.options:
         text = shorten(visible(field.text), room - 4)
         return [("‹ ", "arrow"), (text, look), (" ›", "arrow")]
@@ -114,7 +112,7 @@ def _value(
         text, unit = shorten(text, room, keep_end=True), ""
     if not text:
         return [(" " if current else "", "selected"), (shorten(_blank(field), room - 1), "help")]
-    return [(text, "selected" if current and not look == "wrong" else look), (unit, "unit")]
+    return [(text, "selected" if current and look != "wrong" else look), (unit, "unit")]
 
 
 def _blank(field: Field) -> str:

@@ -29,6 +29,7 @@ class Outlook:
         batch: items a step.
         words: the command in pieces; see :func:`genai_tui.command_line.train_words`.
         problem: the sentence that says why nothing can start as it is.
+        starting: whether it is being started.
     """
 
     title: str = ""
@@ -39,6 +40,7 @@ class Outlook:
     batch: int = 0
     words: tuple[str, ...] = field(default=())
     problem: str = ""
+    starting: bool = False
 
 
 class PlanSummary(VerticalScroll):
@@ -46,7 +48,10 @@ class PlanSummary(VerticalScroll):
 
     DEFAULT_CSS = """
     PlanSummary {
-        border: round $border-blurred;
+        border: round $foreground 25%;
+        border-title-color: $foreground;
+        border-title-style: bold;
+        border-subtitle-color: $foreground 70%;
         padding: 0 1;
         scrollbar-size-vertical: 1;
         &:focus { border: round $border; }
@@ -75,7 +80,13 @@ class PlanSummary(VerticalScroll):
         width = self.scrollable_content_region.width
         content = _brief(self.outlook, width) if self.brief else _full(self.outlook, width)
         self.query_one(Static).update(content)
-        self.border_subtitle = "counting…" if self.outlook.pending else ""
+        self.border_subtitle = _busy(self.outlook)
+
+
+def _busy(outlook: Outlook) -> str:
+    return (
+        "starting…" if outlook.starting else "counting…" if outlook.pending and outlook.plan else ""
+    )
 
 
 def facts(outlook: Outlook) -> list[str]:
@@ -98,8 +109,14 @@ def _length(outlook: Outlook, plan: Plan) -> list[str]:
 
 
 def _brief(outlook: Outlook, width: int) -> Content:
-    return _joined([*_news(outlook), _line(" · ".join(facts(outlook)), _look(outlook)),
-                    *_warnings(outlook), *_command(outlook, width)])
+    return _joined(
+        [
+            *_news(outlook),
+            _line(" · ".join(facts(outlook)), _look(outlook)),
+            *_warnings(outlook),
+            *_command(outlook, width),
+        ]
+    )
 
 
 def _full(outlook: Outlook, width: int) -> Content:
@@ -108,8 +125,9 @@ def _full(outlook: Outlook, width: int) -> Content:
     if outlook.plan is not None and len(outlook.plan.trained) > 1 and body:
         body[1:1] = [_line(f"  {name} {n:,}", DIM) for name, n in outlook.plan.trained.items()]
     command = [_line(" "), _line("The same from a shell", "bold $text-primary")]
-    return _joined([*head, *_news(outlook), *body, *_warnings(outlook), *command,
-                    *_command(outlook, width)])
+    return _joined(
+        [*head, *_news(outlook), *body, *_warnings(outlook), *command, *_command(outlook, width)]
+    )
 
 
 def _look(outlook: Outlook) -> str:
@@ -129,10 +147,10 @@ def _warnings(outlook: Outlook) -> list[Content]:
 
 
 def _command(outlook: Outlook, width: int) -> list[Content]:
-    return [_line(line, "") for line in wrapped([visible(w) for w in outlook.words], width)]
+    return [_line(line) for line in wrapped([visible(w) for w in outlook.words], width)]
 
 
-def _line(text: str, style: str) -> Content:
+def _line(text: str, style: str = "") -> Content:
     return Content.styled(visible(text), style)
 
 

@@ -16,10 +16,11 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from genai_tui.visible import visible
-from genai_tui.widgets.form_rows import fit, shorten
+from genai_tui.widgets.form_rows import shorten
 
-ERROR_LIMIT = 240
+TEXT_LIMIT = 240
 INDENT = 2
+HEADING, DIM, WRONG = "bold $text-primary", "$foreground 55%", "$text-error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,14 @@ class EntryPicker(OptionList):
     """Shows entries under the headings of their groups; moving the highlight picks."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right", "leave", "On to the next panel", show=False),
+        Binding("right", "leave", "next", tooltip="On to the next panel", show=False),
     ]
     DEFAULT_CSS = """
     EntryPicker {
-        border: round $border-blurred;
+        border: round $foreground 25%;
         background: $background;
+        border-title-color: $foreground;
+        border-title-style: bold;
         padding: 0 1;
         scrollbar-size-vertical: 1;
         &:focus { border: round $border; background-tint: $foreground 0%; }
@@ -53,10 +56,10 @@ class EntryPicker(OptionList):
     captions = reactive(False)
     """Whether every entry says what it is, not only its name."""
 
-    class Picked(Message):
-        """Another entry is picked."""
+    class About(Message):
+        """Something happened to a picker."""
 
-        def __init__(self, picker: "EntryPicker", entry: Entry) -> None:
+        def __init__(self, picker: "EntryPicker", entry: Entry | None) -> None:
             super().__init__()
             self.picker = picker
             self.entry = entry
@@ -65,10 +68,16 @@ class EntryPicker(OptionList):
         def control(self) -> "EntryPicker":
             return self.picker
 
-    class Left(Message):
-        """The user is done with this list."""
+    class Picked(About):
+        """Another entry is picked."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    class Entered(About):
+        """The focus came to the picker."""
+
+    class Left(About):
+        """The user is done with the picker."""
+
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, markup=False)
         self._entries: tuple[Entry, ...] = ()
         self._picked = ""
@@ -97,7 +106,7 @@ class EntryPicker(OptionList):
         at = None
         for group, members in groupby(self._entries, key=lambda entry: entry.group):
             if group:
-                options.append(Option(Content.styled(_clean(group, width), HEADING), disabled=True))
+                options.append(_heading(group, width))
             for entry in members:
                 at = len(options) if entry.name == self._picked else at
                 prompt = _prompt(entry, width, self.captions)
@@ -111,38 +120,35 @@ class EntryPicker(OptionList):
         if name == self._picked:
             return
         self._picked = name
-        if self.picked is not None:
-            self.post_message(self.Picked(self, self.picked))
+        self.post_message(self.Picked(self, self.picked))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.post_message(self.Left())
+        self.action_leave()
 
     def action_leave(self) -> None:
-        self.post_message(self.Left())
+        self.post_message(self.Left(self, self.picked))
+
+    def on_focus(self) -> None:
+        self.post_message(self.Entered(self, self.picked))
 
 
-HEADING = "bold $text-primary"
+def _heading(group: str, width: int) -> Option:
+    return Option(Content.styled(shorten(visible(group), width), HEADING), disabled=True)
 
 
 def _prompt(entry: Entry, width: int, captions: bool) -> Content:
     """The entry's name with its tag at the right, and below it the caption or the error."""
     tag = "" if entry.error else visible(entry.tag)
-    label = f"{'✗' if entry.error else ' '} {visible(entry.label)}"
-    room = max(1, width - cell_len(tag) - (1 if tag else 0))
-    spaced = fit(label, room) + " " if tag else shorten(label, room)
-    parts = [Content.styled(spaced, "$text-error" if entry.error else ""), Content.styled(tag, DIM)]
-    below = entry.error or (entry.caption if captions else "")
-    style = "$text-error" if entry.error else DIM
-    lines = wrap(_clean(below, 0), max(8, width - INDENT))
-    parts += [Content.styled(f"\n{' ' * INDENT}{line}", style) for line in lines]
-    return Content.assemble(*parts)
-
-
-DIM = "$foreground 55%"
-
-
-def _clean(text: str, width: int) -> str:
-    return shorten(visible(text, limit=ERROR_LIMIT), width) if width else visible(
-        text, limit=ERROR_LIMIT
+    label = shorten(f"{'✗' if entry.error else ' '} {visible(entry.label)}", max(1, width))
+    gap = width - cell_len(label) - cell_len(tag)
+    parts = [
+        Content.styled(label, WRONG if entry.error else ""),
+        Content.styled(" " * gap + tag if tag and gap > 0 else "", DIM),
+    ]
+    below = visible(entry.error or (entry.caption if captions else ""), limit=TEXT_LIMIT)
+    lines = wrap(below, max(8, width - INDENT))
+    style = WRONG if entry.error else DIM
+    return Content.assemble(
+        *parts, *(Content.styled(f"\n{' ' * INDENT}{line}", style) for line in lines)
     )

@@ -1,0 +1,1 @@
+"""Speed as a number: every figure beside its floor or peer, measured in the same run."""

@@ -1,0 +1,196 @@
+"""The studio: opens screens on messages, and holds what all of them share."""
+
+import select
+import signal
+import sys
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual import events
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.color import Color
+from textual.filter import LineFilter
+from textual.message import Message
+from textual.screen import Screen
+
+from genai_tui.feed import Feed
+from genai_tui.images.detect import Graphics, detect
+from genai_tui.screens.commanding import Commanding
+from genai_tui.screens.dialogs import TooSmall, is_too_small
+from genai_tui.screens.runs import RunsScreen
+from genai_tui.settings import Settings
+from genai_tui.store import LIVE, Run, Store
+from genai_tui.visible import visible
+
+HANGUP_SECONDS = 2.0
+
+
+class Visible(LineFilter):
+    """The last hop before the terminal: no control character of any data gets through."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        if all(segment.control or segment.text.isprintable() for segment in segments):
+            return segments
+        return [
+            segment if segment.control else Segment(visible(segment.text), segment.style)
+            for segment in segments
+        ]
+
+
+class StudioApp(App[None]):
+    """The screens of genai-tui. It reads runs and never imports what trains them."""
+
+    TITLE = "genai-tui"
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (150, "-very-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "help", tooltip="Every key of this screen", id="help"),
+        Binding(
+            "ctrl+p", "command_palette", "commands", show=False, tooltip="Find a command by its name"
+        ),
+        Binding("ctrl+q", "quit", "quit", show=False, tooltip="Leave; trainings go on", priority=True),
+    ]
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        graphics: Graphics | None = None,
+        open_run: Run | None = None,
+        feed: Feed | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self.store = store
+        self.graphics = graphics or Graphics()
+        self.settings = settings or Settings()
+        self._open_run = open_run
+        self._feed = feed or Feed(store)
+        self._visible = Visible()
+        super().__init__()
+        self.animation_level = "none"
+
+    def get_default_screen(self) -> Screen[None]:
+        if self._open_run is not None:
+            return self._run_screen(self._open_run)
+        return RunsScreen(self.store, self._feed)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), self._visible]
+
+    def on_mount(self) -> None:
+        if self.settings.theme in self.available_themes:
+            self.theme = self.settings.theme
+        else:
+            self.notify(f"There is no theme {self.settings.theme!r}.", severity="warning", markup=False)
+        self._feed.start()
+        if not self.is_headless:
+            self.set_interval(HANGUP_SECONDS, self._leave_when_hung_up)
+
+    def on_unmount(self) -> None:
+        self._feed.stop()
+
+    def on_ready(self) -> None:
+        self._replay(self.graphics.typed)
+
+    def on_resize(self, event: events.Resize) -> None:
+        small = is_too_small(event.size.width, event.size.height)
+        covered = isinstance(self.screen, TooSmall)
+        if small and not covered:
+            self.push_screen(TooSmall())
+        elif covered and not small:
+            self.pop_screen()
+
+    def on_runs_screen_opened(self, event: RunsScreen.Opened) -> None:
+        self.open_run(event.run_id)
+
+    def on_runs_screen_new_wanted(self) -> None:
+        from genai_tui.screens.new_run import NewRunScreen
+
+        self.push_screen(NewRunScreen(self.store))
+
+    def on_new_run_screen_started(self, event: "NewRunMessage") -> None:
+        self.pop_screen()
+        self.open_run(event.run_id)
+
+    def on_new_run_screen_cancelled(self) -> None:
+        self.pop_screen()
+
+    def on_run_screen_closed(self) -> None:
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+        else:
+            self.switch_screen(RunsScreen(self.store, self._feed))
+
+    def open_run(self, run_id: str) -> None:
+        """Watches a run."""
+        self.push_screen(self._run_screen(Run(self.store.root / run_id)))
+
+    def action_help(self) -> None:
+        from genai_tui.screens.help import HelpScreen, keys_of
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(keys_of(self.screen, self._notes())))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every key of the screen by its name, so that none need be remembered."""
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if binding.id and active.enabled:
+                run = partial(self.run_action, binding.action, active.node)
+                yield SystemCommand(binding.description.capitalize(), binding.tooltip, run)
+        yield SystemCommand("Theme", "Choose the colours", self.action_change_theme)
+        if isinstance(screen, Commanding):
+            for run in self.store.summaries():
+                open_it = partial(self.open_run, run.id)
+                yield SystemCommand(f"Open {visible(run.name)}", f"{run.model} · {run.state}", open_it)
+
+    def _run_screen(self, run: Run) -> Screen[None]:
+        # Imported here because charts and pictures are not needed for the first paint of the list.
+        from genai_tui.screens.run import RunScreen
+
+        return RunScreen(self.store, self._feed, run, smoothing=self.settings.smoothing)
+
+    def _notes(self) -> list[str]:
+        found = self.graphics
+        parts = [f"pictures as {found.mode} ({found.why})", found.hint]
+        return [" · ".join(part for part in parts if part), f"runs in {self.store.root}"]
+
+    def _replay(self, typed: str) -> None:
+        """Keys that were typed while the terminal was asked what it can do."""
+        if typed:
+            from textual._xterm_parser import XTermParser
+
+            for message in XTermParser().feed(typed):
+                self.post_message(message)
+
+    def _leave_when_hung_up(self) -> None:
+        """Textual would read from a closed terminal for ever."""
+        poll = select.poll()
+        poll.register(sys.__stdin__ or 0, select.POLLHUP)
+        if any(event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0)):
+            self.exit()
+
+
+class NewRunMessage(Message):
+    """What the App needs of NewRunScreen.Started, whose module is loaded when it is wanted."""
+
+    run_id: str
+
+
+def run_studio(store: Store, open_run: Run | None = None, graphics: str | None = None) -> None:
+    """Asks the terminal what it can show, runs the studio, and says what goes on without it.
+
+    Raises:
+        ValueError: ``graphics`` is no way of showing pictures.
+    """
+    app = StudioApp(store, graphics=detect(graphics), open_run=open_run)
+    app.run()
+    live = sum(run.state in LIVE for run in store.summaries())
+    if live:
+        word = "run trains" if live == 1 else "runs train"
+        print(f"{live} {word} on; genai-tui shows them again.")

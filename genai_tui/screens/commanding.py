@@ -1,0 +1,142 @@
+"""What every screen with a run in its hand can ask of it: the keys, the questions, the refusals."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+from textual import work
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from backends.records import Command, Verb
+from genai_tui import amounts
+from genai_tui.feed import Feed
+from genai_tui.screens.dialogs import AskSteps, Confirm
+from genai_tui.store import LIVE, Run, RunError, Store, Summary
+from genai_tui.visible import visible
+
+
+class Commanding(Screen[None]):
+    """A screen whose keys command the run that `chosen` names."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "pause", "pause", tooltip="Pause the run, or let it go on", id="run.pause"),
+        Binding(
+            "x", "stop", "stop", tooltip="Stop the run after a step, with a checkpoint", id="run.stop"
+        ),
+        Binding(
+            "r",
+            "resume",
+            "resume",
+            tooltip="Train on: a run that was stopped, interrupted, failed or is finished",
+            id="run.resume",
+        ),
+    ]
+
+    def __init__(self, store: Store, feed: Feed) -> None:
+        super().__init__()
+        self.store = store
+        self.feed = feed
+
+    @property
+    def chosen(self) -> Summary | None:
+        """The run that keys are about."""
+        raise NotImplementedError
+
+    def commanded(self, command: Command) -> None:
+        """A command is on its way."""
+
+    def say(self, sentence: str, *, severe: bool = False) -> None:
+        """A notice; what it says may come from anywhere."""
+        level = "error" if severe else "information"
+        self.notify(visible(sentence), severity=level, markup=False)
+
+    def action_pause(self) -> None:
+        if self.chosen is not None:
+            self.command("resume" if self.chosen.state == "paused" else "pause")
+
+    def action_stop(self) -> None:
+        run = self.chosen
+        if run is None:
+            return
+        if run.state not in LIVE:
+            self.say(f"{run.name} is {run.state} already.")
+            return
+        question = f"Stop {visible(run.name)} after this step? A checkpoint is kept: r resumes it."
+        self._ask(Confirm(question, "Stop"), lambda: self.command("stop"))
+
+    def action_resume(self) -> None:
+        run = self.chosen
+        if run is None:
+            return
+        if run.state == "paused":
+            self.command("resume")
+        elif run.state in LIVE:
+            self.say(f"{run.name} is {run.state} already.")
+        elif run.state == "broken":
+            self.say(f"{run.id} cannot be resumed: {run.error}", severe=True)
+        elif run.state == "finished":
+            self._ask_steps(run)
+        else:
+            self._resume(self._run(run), None)
+
+    def action_delete(self) -> None:
+        run = self.chosen
+        if run is not None:
+            self._measure(self._run(run), visible(run.name))
+
+    def command(self, verb: Verb) -> None:
+        """Leaves a command for the worker, or says why not."""
+        if self.chosen is None:
+            return
+        try:
+            command = self._run(self.chosen).command(verb)
+        except (RunError, OSError) as error:
+            self.say(str(error), severe=True)
+        else:
+            self.commanded(command)
+
+    def _run(self, summary: Summary) -> Run:
+        return Run(self.store.root / summary.id)
+
+    def _ask(self, question: Confirm, then: Callable[[], None]) -> None:
+        self.app.push_screen(question, lambda yes: then() if yes else None)
+
+    def _ask_steps(self, run: Summary) -> None:
+        done = max(run.status.step, run.status.of)
+        question = f"{visible(run.name)} has finished its {done:,} steps. Train on to step:"
+
+        def then(steps: int | None) -> None:
+            if steps is not None:
+                self._resume(self._run(run), steps)
+
+        self.app.push_screen(AskSteps(question, done, 2 * done), then)
+
+    @work(thread=True, group="launch")
+    def _resume(self, run: Run, steps: int | None) -> None:
+        from genai_tui import launch
+
+        try:
+            launch.resume(run, steps)
+        except (launch.LaunchError, RunError) as error:
+            self.app.call_from_thread(self.say, str(error), severe=True)
+        else:
+            self.app.call_from_thread(self.say, f"{run.label} resumes.")
+
+    @work(thread=True, group="delete")
+    def _measure(self, run: Run, name: str) -> None:
+        """A large run takes a while to count."""
+        try:
+            size = amounts.size(run.size())
+        except OSError:
+            size = "an unknown part"
+        question = f"Delete {name} for good? It takes {size} of the disk."
+        then = partial(self._delete, run)
+        self.app.call_from_thread(self._ask, Confirm(question, "Delete", danger=True), then)
+
+    @work(thread=True, group="delete")
+    def _delete(self, run: Run) -> None:
+        try:
+            run.delete()
+        except RunError as error:
+            self.app.call_from_thread(self.say, str(error), severe=True)

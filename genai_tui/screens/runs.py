@@ -1,0 +1,184 @@
+"""The list of all runs, with the machine and the newest samples of the chosen run beside it."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import Input
+
+from genai_tui.feed import Feed
+from genai_tui.screens.commanding import Commanding
+from genai_tui.store import LIVE, Store, Summary
+from genai_tui.widgets.field import Field
+from genai_tui.widgets.key_bar import KeyBar
+from genai_tui.widgets.machine import MachinePanel
+from genai_tui.widgets.run_table import RunTable
+
+AGES_SECONDS = 20.0
+
+
+class RunsScreen(Commanding):
+    """What there is, how it goes, and what to press."""
+
+    class Opened(Message):
+        """The user wants to watch a run."""
+
+        def __init__(self, run_id: str) -> None:
+            super().__init__()
+            self.run_id = run_id
+
+    class NewWanted(Message):
+        """The user wants to start a run."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "new", "new run", tooltip="Pick a generator and train it", id="runs.new"),
+        Binding("d", "delete", "delete", tooltip="Delete the run from disk", id="runs.delete"),
+        Binding(
+            "slash", "filter", "filter", tooltip="Show only runs that contain a text", id="runs.filter"
+        ),
+        Binding("escape", "clear_filter", "all runs", show=False, tooltip="Show all runs again"),
+        Binding("q", "app.quit", "quit", tooltip="Leave; trainings go on", id="runs.quit"),
+    ]
+
+    def __init__(self, store: Store, feed: Feed) -> None:
+        super().__init__(store, feed)
+        self._runs: list[Summary] | None = None
+        self._shows_samples = False
+
+    @property
+    def chosen(self) -> Summary | None:
+        return self.query_one(RunTable).chosen
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="runs"):
+            with Vertical(id="list"):
+                yield RunTable(id="table")
+                yield Field(id="empty")
+                yield Input(placeholder="name, model, data or state", id="filter", compact=True)
+            with Vertical(id="side"):
+                yield MachinePanel(id="machine")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        table = self.query_one(RunTable)
+        table.border_title = "runs"
+        table.focus()
+        self.query_one("#filter").display = False
+        self.query_one("#empty").display = False
+        self.set_interval(AGES_SECONDS, table.tick)
+
+    def on_screen_resume(self) -> None:
+        self.feed.list_to(self)
+        self.call_after_refresh(self._load_rest)
+
+    def on_screen_suspend(self) -> None:
+        self.feed.machine_stop()
+
+    def on_unmount(self) -> None:
+        self.feed.machine_stop()
+        self.feed.drop(self)
+
+    async def _load_rest(self) -> None:
+        """What may come after the first paint, as it takes numpy and Pillow: curves, pictures."""
+        self.feed.machine_to(self)
+        if self._shows_samples:
+            return
+        self._shows_samples = True
+        from genai_tui.charts.spark import sparkline
+        from genai_tui.widgets.samples import Samples
+
+        samples = Samples(id="samples", nothing="The newest samples of the run appear here.")
+        await self.query_one("#side").mount(samples)
+        self.query_one(RunTable).draw_curves(sparkline)
+        self._show_samples(self.chosen)
+
+    def on_feed_runs_read(self, event: Feed.RunsRead) -> None:
+        self._runs = event.summaries
+        self._show_runs()
+
+    def on_feed_machine_read(self, event: Feed.MachineRead) -> None:
+        self.query_one(MachinePanel).show_sample(event.sample)
+
+    def on_run_table_highlighted(self, event: RunTable.Highlighted) -> None:
+        self._show_samples(event.run)
+
+    def on_run_table_opened(self, event: RunTable.Opened) -> None:
+        if event.run.state == "broken":
+            self.say(f"{event.run.id} cannot be opened: {event.run.error}", severe=True)
+        else:
+            self.post_message(self.Opened(event.run.id))
+
+    def on_input_changed(self) -> None:
+        self._show_runs()
+
+    def on_input_submitted(self) -> None:
+        self.query_one(RunTable).focus()
+
+    def action_new(self) -> None:
+        self.post_message(self.NewWanted())
+
+    def action_filter(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.display = True
+        field.focus()
+
+    def action_clear_filter(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.value = ""
+        field.display = False
+        self.query_one(RunTable).focus()
+
+    def _show_runs(self) -> None:
+        if self._runs is None:
+            return
+        wanted = self.query_one("#filter", Input).value.lower().split()
+        shown = [run for run in self._runs if _holds(run, wanted)]
+        table = self.query_one(RunTable)
+        table.show(shown)
+        table.display = bool(shown)
+        table.border_subtitle = _counted(self._runs, shown)
+        empty = self.query_one("#empty", Field)
+        empty.display = not shown
+        if not shown:
+            self._show_nothing(empty)
+        elif self.focused is None:
+            table.focus()
+
+    def _show_nothing(self, empty: Field) -> None:
+        if self._runs:
+            empty.show("No run contains that.\n\n", ("esc", "bold"), "  shows all runs")
+            return
+        empty.show(
+            ("No runs yet.\n\n", "bold"),
+            ("n", "bold $text-primary"),
+            "  picks a generator and trains it\n",
+            ("?", "bold $text-primary"),
+            "  lists every key\n\n",
+            "or, from a shell:  ",
+            ("genai-tui demo", "$text-primary"),
+        )
+
+    def _show_samples(self, run: Summary | None) -> None:
+        if not self._shows_samples:
+            return
+        from genai_tui.widgets.samples import Samples
+
+        samples = self.query_one(Samples)
+        if run is None or run.state == "broken":
+            samples.show(self.store.root, "")
+        else:
+            caption = run.status.sample.rpartition("/")[2].replace("step-", "step ")
+            samples.show(self.store.root / run.id, run.status.sample, caption)
+
+
+def _holds(run: Summary, words: list[str]) -> bool:
+    text = f"{run.name} {run.model} {run.dataset} {run.state} {run.id}".lower()
+    return all(word in text for word in words)
+
+
+def _counted(runs: list[Summary], shown: list[Summary]) -> str:
+    live = sum(run.state in LIVE for run in runs)
+    some = f"{len(shown)} of {len(runs)}" if len(shown) < len(runs) else f"{len(runs)}"
+    return f"{some} · {live} training" if live else some

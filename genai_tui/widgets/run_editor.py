@@ -1,0 +1,199 @@
+"""Where a run is thought up: lists of generators and data sets, and the form of their knobs."""
+
+from collections.abc import Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from backends.records import Catalogue, DatasetInfo, Modality, ModelInfo
+from genai_tui.visible import visible
+from genai_tui.widgets import draft
+from genai_tui.widgets.config_form import ConfigForm
+from genai_tui.widgets.draft import Draft
+from genai_tui.widgets.entry_picker import Entry, EntryPicker
+
+
+class RunEditor(Horizontal):
+    """Turns what is picked and typed into a draft."""
+
+    DEFAULT_CSS = """
+    RunEditor {
+        & > #lists { width: 32; }
+        & #models { height: 1fr; max-height: 100%; }
+        & #datasets { height: 40%; max-height: 100%; }
+        & #form { height: 1fr; }
+        & #hint { height: 3; padding: 0 2; color: $foreground 75%; }
+    }
+    """
+
+    class Changed(Message):
+        """The draft is another now, or became one, or is none any more."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._catalogue = Catalogue()
+        self._chosen: dict[Modality, str] = {}  # data sets that the user picked
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="lists"):
+            yield EntryPicker(id="models")
+            yield EntryPicker(id="datasets")
+        with Vertical():
+            yield ConfigForm(id="form")
+            yield Static(id="hint", markup=False)
+
+    def on_mount(self) -> None:
+        self.models.border_title = "generator"
+        self.datasets.border_title = "data"
+        self.form.border_title = "settings"
+
+    @property
+    def models(self) -> EntryPicker:
+        return self.query_one("#models", EntryPicker)
+
+    @property
+    def datasets(self) -> EntryPicker:
+        return self.query_one("#datasets", EntryPicker)
+
+    @property
+    def form(self) -> ConfigForm:
+        return self.query_one("#form", ConfigForm)
+
+    def tell_captions(self, wanted: bool) -> None:
+        """Whether the lists say what each entry is; it takes room."""
+        self.models.captions = self.datasets.captions = wanted
+
+    # ------------------------------------------------------------------ what it holds
+
+    def show(self, catalogue: Catalogue) -> None:
+        """Offers what is in ``catalogue``; what was picked and typed stays where it still fits."""
+        self._catalogue = catalogue
+        picked = self.models.picked
+        self.models.show(model_entries(catalogue.models), picked.name if picked else "")
+        self._show_model()
+
+    @property
+    def model(self) -> ModelInfo | None:
+        """The generator that is picked."""
+        entry = self.models.picked
+        return next((m for m in self._catalogue.models if entry and m.name == entry.name), None)
+
+    @property
+    def dataset(self) -> DatasetInfo | None:
+        """The data set, or kind of data, that is picked."""
+        entry = self.datasets.picked
+        return next((d for d in self._catalogue.datasets if entry and d.name == entry.name), None)
+
+    @property
+    def draft(self) -> Draft | None:
+        """What is asked for; None while :attr:`problem` says what is in the way."""
+        if self.model is None or self.dataset is None or self.form.errors():
+            return None
+        return draft.draft(self.model, self.dataset, self.form.values(), self.form.changes())
+
+    @property
+    def problem(self) -> str:
+        """The first thing that is in the way of a draft, as a sentence; empty if nothing is."""
+        if self.model is None:
+            return "no generator can be used: the list says why" if self._catalogue.models else ""
+        if self.dataset is None:
+            return f"there is no data set for the modality {self.model.modality}"
+        return next(iter(self.form.errors().values()), "")
+
+    def go_to_problem(self) -> None:
+        """Focuses what :attr:`problem` is about."""
+        wrong = next(iter(self.form.errors()), None)
+        if self.model is None or self.dataset is None:
+            (self.models if self.model is None else self.datasets).focus()
+        elif wrong is not None:
+            self.form.go_to(*wrong)
+
+    # ------------------------------------------------------------------ picking
+
+    @on(EntryPicker.Picked, "#models")
+    def _show_model(self) -> None:
+        model = self.model
+        if model is not None:
+            entries = dataset_entries(self._catalogue.datasets, model.modality)
+            self.datasets.show(entries, self._chosen.get(model.modality, model.default_dataset))
+        self._show_form()
+
+    @on(EntryPicker.Picked, "#datasets")
+    def _choose_dataset(self, message: EntryPicker.Picked) -> None:
+        if self.model is not None and message.entry is not None:
+            self._chosen[self.model.modality] = message.entry.name
+        self._show_form()
+
+    def _show_form(self) -> None:
+        model, devices = self.model, self._catalogue.devices
+        if model is None:
+            self.post_message(self.Changed())
+            return
+        self.form.border_title = Content(f"settings · {visible(model.name)}")
+        self.form.show(draft.sections(model, self.dataset, devices))
+
+    @on(EntryPicker.Left)
+    def _leave(self, message: EntryPicker.Left) -> None:
+        if message.picker is self.models:
+            self.datasets.focus()
+        elif self.dataset is not None and self.dataset.needs_path:
+            self.form.go_to(*draft.path_key(self.dataset))
+        else:
+            self.form.focus()
+
+    # ------------------------------------------------------------------ telling
+
+    @on(ConfigForm.Changed)
+    def _say_changed(self, message: ConfigForm.Changed) -> None:
+        message.stop()
+        self.post_message(self.Changed())
+
+    @on(ConfigForm.Moved)
+    @on(EntryPicker.Picked)
+    @on(EntryPicker.Entered)
+    def _tell_hint(self) -> None:
+        """Says what the cursor is on, in the panel that has the focus."""
+        self.query_one("#hint", Static).update(Content(visible(self._hint())))
+
+    def _hint(self) -> str:
+        for picker in (self.models, self.datasets):
+            if picker.has_focus:
+                return f"{picker.picked.name}: {picker.picked.caption}" if picker.picked else ""
+        field = self.form.field
+        return f"{field.knob.name}: {field.about()}" if field else ""
+
+
+def model_entries(models: Sequence[ModelInfo]) -> list[Entry]:
+    """Generators by family, the families in the order in which they first come."""
+    families = list(dict.fromkeys(model.family for model in models))
+    ordered = sorted(models, key=lambda model: families.index(model.family))
+    return [
+        Entry(
+            name=model.name,
+            label=model.name.removeprefix(f"{model.family}/"),
+            group=model.family or "other",
+            tag=model.modality,
+            caption=model.caption,
+            error=model.error,
+        )
+        for model in ordered
+    ]
+
+
+def dataset_entries(datasets: Sequence[DatasetInfo], modality: Modality) -> list[Entry]:
+    """Data that fits a modality: built in, then known sets, then the user's own, then broken."""
+    fitting = [data for data in datasets if data.error or data.modality == modality]
+    return [
+        Entry(
+            name=data.name,
+            label=data.name,
+            tag="path…" if data.needs_path else "built in" if data.embedded else "",
+            caption=data.caption,
+            error=data.error,
+        )
+        for data in sorted(fitting, key=lambda d: (bool(d.error), d.needs_path, not d.embedded))
+    ]

@@ -1,0 +1,214 @@
+"""A host for the New run screen: services that answer at once from a made-up catalogue."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+from textual.worker import WorkerState
+
+from backends.knobs import knobs
+from backends.recipe import TrainConfig
+from backends.records import Catalogue, DatasetInfo, Device, Knob, ModelInfo, Plan, PlanRequest
+from genai_tui.screens.new_run import NewRunScreen
+from genai_tui.services import Services
+from genai_tui.store import Run, Store
+
+HOSTILE = "\x1b]0;owned\x07[@click=app.quit]x[/] [/]"
+
+
+def number(name: str, default: float, low: float, high: float, help: str, unit: str = "") -> Knob:
+    kind = "int" if isinstance(default, int) else "float"
+    return Knob(name=name, kind=kind, default=default, low=low, high=high, help=help, unit=unit)
+
+
+def choice(name: str, help: str, *choices: str) -> Knob:
+    return Knob(name=name, kind="choice", default=choices[0], choices=list(choices), help=help)
+
+
+def switch(name: str, help: str, default: bool) -> Knob:
+    return Knob(name=name, kind="bool", default=default, help=help)
+
+
+def loop(**recipe: Any) -> list[Knob]:
+    """The loop's real knobs with a model's defaults."""
+    found = []
+    for knob in knobs(TrainConfig):
+        fields = {name: getattr(knob, name) for name in knob.__struct_fields__}
+        found.append(Knob(**{**fields, "default": recipe.get(knob.name, knob.default)}))
+    return found
+
+
+VAE = ModelInfo(
+    name="vae/conv",
+    family="vae",
+    caption="Convolutional VAE: encodes pictures into a small Gaussian latent space",
+    knobs=[
+        number("latent", 32, 2, 512, "dimensions of the latent space"),
+        number("width", 16, 4, 256, "channels at full resolution; doubled with each halving"),
+        choice("likelihood", "p(x|z): bernoulli per pixel, or logistic", "bernoulli", "logistic"),
+        number("beta", 1.0, 0, 100, "weight of the KL term; 1 is the bound itself"),
+        switch("conditional", "condition on the class where the data has labels", True),
+    ],
+    train_knobs=loop(lr=2e-3, steps=600, clip_grad=0.0),
+    default_dataset="fashion-mini",
+)
+GAN = ModelInfo(
+    name="gan/dcgan",
+    family="gan",
+    caption="DCGAN: transposed convolutions, with a relativistic loss or the published one",
+    knobs=[
+        number("latent", 100, 2, 512, "dimensions of the latent space"),
+        choice("loss", "the two players' game", "relativistic", "non_saturating"),
+        number("gamma", 0.1, 0, 100, "weight of the gradient penalties R1 and R2"),
+    ],
+    train_knobs=loop(steps=3000, lr=2e-4, beta1=0.5),
+    default_dataset="fashion-mini",
+)
+GPT = ModelInfo(
+    name="autoregressive/gpt",
+    family="autoregressive",
+    caption="GPT: decoder-only Transformer with rotary positions, on characters or bytes",
+    modality="text",
+    knobs=[number("layers", 4, 1, 64, "Transformer blocks")],
+    train_knobs=loop(batch_size=32),
+    default_dataset="shakespeare-mini",
+)
+FLOW = ModelInfo(
+    name="diffusion/rectified_flow",
+    family="diffusion",
+    caption="Rectified flow: a U-Net learns the straight way from noise to pictures",
+    knobs=[number("width", 32, 8, 512, "channels at full resolution")],
+    train_knobs=loop(),
+    default_dataset="fashion-mini",
+)
+BROKEN = ModelInfo(
+    name="diffusion/mine",
+    family="diffusion",
+    error=f"the model diffusion/mine cannot be imported: No module named 'einops' {HOSTILE}",
+)
+
+FLIP = switch("flip", "mirror half of the training pictures, others each epoch", False)
+DATASETS = [
+    DatasetInfo(name="fashion-mini", caption="2,000 pictures of clothes, 28 x 28", embedded=True),
+    DatasetInfo(name="fashion-mnist", caption="Fashion-MNIST, 60,000 pictures", knobs=[FLIP]),
+    DatasetInfo(
+        name="image-folder",
+        caption="A folder of pictures of your own, of any format and size",
+        needs_path=True,
+        knobs=[number("size", 32, 8, 512, "height and width", "px"), FLIP],
+    ),
+    DatasetInfo(name="shakespeare-mini", caption="Shakespeare", modality="text", embedded=True),
+    DatasetInfo(name="text-file", caption="Text of your own", modality="text", needs_path=True),
+]
+CATALOGUE = Catalogue(
+    models=[GAN, VAE, GPT, FLOW, BROKEN],
+    datasets=DATASETS,
+    devices=[Device(name="cpu", caption="2 cores"), Device(name="cuda:0", caption="NVIDIA H100")],
+)
+
+
+class FakePlanner:
+    """Counts from the settings alone, and remembers what it was asked."""
+
+    def __init__(self, answer: Callable[[PlanRequest], Plan] | None = None) -> None:
+        self.asked: list[PlanRequest] = []
+        self.closed = False
+        self.answer = answer or counted
+
+    def plan(self, request: PlanRequest) -> Plan:
+        self.asked.append(request)
+        return self.answer(request)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def counted(request: PlanRequest) -> Plan:
+    return Plan(
+        dataset=request.dataset,
+        parameters=10_000 * int(request.settings.get("latent", 32)),
+        trained={"G": 1_234_567, "D": 765_432} if request.model.startswith("gan") else {},
+        items=1800,
+        validation_items=200,
+        classes=10,
+        shape="1 x 28 x 28",
+    )
+
+
+class FakeHouse:
+    """The services, and what was asked of them."""
+
+    def __init__(self, catalogue: Catalogue = CATALOGUE) -> None:
+        self.planner = FakePlanner()
+        self.catalogue = catalogue
+        self.created: list[dict[str, Any]] = []
+        self.started: list[str] = []
+        self.refuse_create = self.refuse_start = self.refuse_catalogue = ""
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def services(self) -> Services:
+        return Services(self._read, lambda: self.planner, self._create, self._start)
+
+    def _read(self) -> Catalogue:
+        self.gate.wait(10)
+        if self.refuse_catalogue:
+            raise RuntimeError(self.refuse_catalogue)
+        return self.catalogue
+
+    def _create(self, store: Store, **asked: Any) -> Run:
+        if self.refuse_create:
+            raise RuntimeError(self.refuse_create)
+        assert asked.pop("planner") is self.planner
+        self.created.append(asked)
+        return Run(Path("/nowhere/20260101-000000-vae-conv-abcd"))
+
+    def _start(self, run: Run) -> None:
+        if self.refuse_start:
+            raise RuntimeError(self.refuse_start)
+        self.started.append(run.id)
+
+
+class Host(App[None]):
+    """Opens the screen alone and keeps what it says."""
+
+    def __init__(self, house: FakeHouse | None = None) -> None:
+        super().__init__()
+        self.house = house or FakeHouse()
+        self.opened: list[str] = []
+        self.cancelled = 0
+        self.notices: list[str] = []
+
+    def on_mount(self) -> None:
+        self.push_screen(NewRunScreen(Store(Path("/nowhere")), self.house.services()))
+
+    def notify(self, message: str, **options: Any) -> None:
+        self.notices.append(message)
+        super().notify(message, **options)
+
+    def on_new_run_screen_started(self, message: NewRunScreen.Started) -> None:
+        self.opened.append(message.run_id)
+
+    def on_new_run_screen_cancelled(self) -> None:
+        self.cancelled += 1
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planner is asked without a delay."""
+    monkeypatch.setattr(NewRunScreen, "DEBOUNCE", 0.0)
+
+
+async def settled(pilot: Pilot[None]) -> None:
+    """Until every thread has answered and every message is handled."""
+    busy = {WorkerState.PENDING, WorkerState.RUNNING}
+    for _ in range(500):
+        await pilot.pause()
+        if not any(worker.state in busy for worker in pilot.app.workers):
+            await pilot.pause()
+            return
+    raise AssertionError("the workers do not come to rest")
