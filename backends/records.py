@@ -80,9 +80,11 @@ class Knob(Struct, frozen=True, kw_only=True):
 def _parse_int(text: str, _: Knob) -> int | None:
     try:
         value = float(text.replace("_", ""))
+        if not math.isfinite(value) or value != int(value):
+            return None
+        return int(value) if set(text) & set(".eE") else int(text)  # a float keeps 16 digits
     except ValueError:
         return None
-    return int(value) if math.isfinite(value) and value == int(value) else None
 
 
 def _parse_float(text: str, _: Knob) -> float | None:
@@ -387,3 +389,5 @@ decode_record = msgspec.json.Decoder(Record).decode
 decode_status = msgspec.json.Decoder(Status).decode
 decode_spec = msgspec.json.Decoder(RunSpec).decode
 decode_command = msgspec.json.Decoder(Command).decode
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that nobody can vouch for."""

@@ -7,8 +7,6 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
 from backends import records
 from backends.records import Command, SampleRequest, Verb
 
@@ -37,7 +35,8 @@ def put(
     )
     folder.mkdir(mode=0o700, exist_ok=True)
     hidden = folder / f".{command.id}"
-    hidden.write_bytes(records.encode(command))
+    with open(os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(records.encode(command))
     # Zero-padded nanoseconds sort as text; the id keeps two commands of one instant apart.
     os.replace(hidden, folder / f"{time.time_ns():020d}-{command.id}.json")
     return command
@@ -48,13 +47,14 @@ def take(folder: Path) -> Iterator[Command | str]:
     for name in _waiting(folder):
         path = folder / name
         try:
-            data = path.read_bytes()[: 1 << 16]
+            with path.open("rb") as file:
+                data = file.read(1 << 16)
             path.unlink()
         except FileNotFoundError:
             continue
         try:
             yield records.decode_command(data)
-        except msgspec.DecodeError:
+        except records.UNREADABLE:
             yield name
 
 

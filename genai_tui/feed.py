@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from textual.message import Message
 
@@ -18,7 +18,9 @@ from genai_tui import log
 from genai_tui.store import Run, RunError, Store, Summary
 from genai_tui.telemetry import journal
 from genai_tui.telemetry.record import Telemetry
-from genai_tui.telemetry.watcher import Watcher
+
+if TYPE_CHECKING:
+    from genai_tui.telemetry.watcher import Watcher
 
 EVERY = 0.1
 """Seconds between two looks: a stat of four files, 0.1 % of a core."""
@@ -91,7 +93,7 @@ class Feed:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._watches: dict[Target, Watch] = {}
-        self._watcher: Watcher | None = None
+        self._watcher: "Watcher | None" = None
         self._stopped = threading.Event()
         self._woken = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="feed", daemon=True)
@@ -118,6 +120,8 @@ class Feed:
 
     def machine_to(self, target: Target) -> None:
         """From now on ``target``, and no other, gets how this machine is doing."""
+        from genai_tui.telemetry.watcher import Watcher  # psutil and NVML can wait
+
         self.machine_stop()
         self._watcher = Watcher(
             lambda sample: target.post_message(self.MachineRead(sample)),

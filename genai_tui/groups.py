@@ -30,6 +30,19 @@ def group_of(key: str) -> str:
     return group_of(rest) if prefix in SPLITS or prefix[:1].isupper() else prefix
 
 
+def short_names(group: Group) -> list[str]:
+    """Names of a group's lines beside its title: "G", "D" and "validation" in the chart "loss"."""
+    if len(group.keys) == 1:
+        return list(group.keys)
+    return [_short(key, group.name) for key in group.keys]
+
+
+def _short(key: str, name: str) -> str:
+    if key == name:
+        return "train"
+    return key.removesuffix(f"/{name}").removeprefix(f"{name}/")
+
+
 def grouped(values: Iterable[str], rates: Iterable[str]) -> list[Group]:
     """The charts: the loss, other terms of the model, gradient norm, learning rate, rates."""
     found: dict[tuple[int, str], list[str]] = {}

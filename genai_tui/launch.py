@@ -26,8 +26,10 @@ from genai_tui import control
 from genai_tui import settings as places
 from genai_tui.errors import FAILED, MISUSE, UserError
 from genai_tui.store import LIVE, Run, Store, write_atomic
+from genai_tui.visible import visible
 
 START_SECONDS = 20.0
+NAME_LENGTH = 60
 _KEEPER = (sys.executable, "-P", "-m", "genai_tui.keeper")
 
 
@@ -55,6 +57,11 @@ def catalogue(*, refresh: bool = False) -> Catalogue:
     return found
 
 
+def remembered() -> Catalogue | None:
+    """The catalogue as it was last told, however old; None if nobody has asked. Starts nothing."""
+    return _remembered(places.cache_dir() / "catalogue.json", None)
+
+
 def _stamp() -> str:
     """Changes whenever the answer could: versions, files of the models, GPUs that are visible."""
     files = sorted(Path(backends.__path__[0]).rglob("*.py"))
@@ -65,10 +72,11 @@ def _stamp() -> str:
     return json.dumps([sys.executable, _versions(), newest, added, cuda])
 
 
-def _remembered(path: Path, stamp: str) -> Catalogue | None:
+def _remembered(path: Path, stamp: str | None) -> Catalogue | None:
+    """The catalogue in the cache if it bears ``stamp``; None for a stamp takes any."""
     try:
         known = json.loads(path.read_bytes())
-        if known["stamp"] != stamp:
+        if stamp is not None and known["stamp"] != stamp:
             return None
         return msgspec.convert(known["catalogue"], Catalogue)
     except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError):
@@ -169,6 +177,7 @@ def create(
         LaunchError: one sentence on what is wrong with the request.
         RunError: the store cannot be written.
     """
+    _check_name(name)
     request = PlanRequest(
         model=model, dataset=dataset, settings=dict(settings or {}), device=device, seed=seed
     )
@@ -176,6 +185,17 @@ def create(
     if plan.error:
         raise LaunchError(plan.error, status=MISUSE)
     return store.create(_spec(store, request, plan, name))
+
+
+def _check_name(name: str) -> None:
+    """A name is a word for the command line: it must be readable and must not mean another run."""
+    if name == "latest":
+        sentence = "latest always means the newest run: choose another name"
+    elif name != visible(name, limit=NAME_LENGTH) or name != name.strip():
+        sentence = f"a run's name is at most {NAME_LENGTH} visible characters, not {name!r}"
+    else:
+        return
+    raise LaunchError(visible(sentence, limit=200), status=MISUSE)
 
 
 def _plan(request: PlanRequest, planner: Planner | None) -> Plan:

@@ -9,8 +9,6 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from backends import records
 from backends.records import Record
 
@@ -27,18 +25,20 @@ class Log:
         size = os.fstat(self._fd).st_size
         if size and os.pread(self._fd, 1, size - 1) != b"\n":
             os.write(self._fd, b"\n")
+        self._torn = False
 
     def append(self, record: Record) -> None:
         """Writes one record with one write(2).
 
         Raises:
             OSError: the disk is full or the file is gone; a torn line is left for the reader to
-                skip.
+                skip, and the next record seals it.
         """
-        data = line(record)
-        written = os.write(self._fd, data)
-        if written != len(data):  # a disk that is nearly full takes a part
-            os.write(self._fd, data[written:])
+        data = b"\n" + line(record) if self._torn else line(record)
+        self._torn = True
+        while data:  # a disk that is nearly full takes a part
+            data = data[os.write(self._fd, data) :]
+        self._torn = False
 
     def sync(self) -> None:
         """Returns when all that was appended would survive a power cut."""
@@ -71,7 +71,7 @@ def parse(data: bytes) -> Record | None:
         return None
     try:
         return records.decode_record(data)
-    except msgspec.DecodeError:
+    except records.UNREADABLE:
         return None
 
 

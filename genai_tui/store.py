@@ -1,8 +1,8 @@
 """The store of runs: a folder a run, of plain files in open formats."""
 
+import contextlib
 import difflib
 import os
-import secrets
 import shutil
 import socket
 import time
@@ -25,6 +25,8 @@ Seen = State | Literal["interrupted", "broken"]
 """A run's state as derived from its files, its locks and its processes."""
 
 LIVE: frozenset[Seen] = frozenset({"starting", "running", "paused"})
+_FLEETING = LIVE | {"broken"}
+"""What may change without a new status: a process dies, a folder is filled."""
 HEARTBEAT_SECONDS = 15.0
 """On another host's run: how old a heartbeat may be before the run counts as interrupted."""
 
@@ -111,6 +113,12 @@ class Run:
         worker = liveness.worker_held(self.path / "worker.lock")
         return Liveness(keeper, worker, time.time() - self.status().heartbeat)
 
+    def is_held(self) -> bool:
+        """Whether a keeper or a worker of this machine is at it."""
+        return liveness.keeper_held(self.path / "keeper.lock") or liveness.worker_held(
+            self.path / "worker.lock"
+        )
+
     def state(self, status: Status | None = None) -> Seen:
         """The state as it is, not as the last writer hoped."""
         status = status or self.status()
@@ -161,7 +169,7 @@ class Run:
         Raises:
             RunError: it is training, or a file of it cannot be removed.
         """
-        if liveness.keeper_held(self.path / "keeper.lock"):
+        if self.is_held():
             sentence = f"run {self.label} is training: stop it before you delete it"
             raise RunError(sentence, status=MISUSE)
         hidden = self.path.with_name(f".deleted-{self.id}")
@@ -173,7 +181,12 @@ class Run:
 
     def size(self) -> int:
         """Bytes on disk."""
-        return sum(entry.stat().st_size for entry in self.path.rglob("*") if entry.is_file())
+        total = 0
+        for folder, _, names in os.walk(self.path):
+            for name in names:
+                with contextlib.suppress(OSError):  # the worker removes what it has replaced
+                    total += os.lstat(os.path.join(folder, name)).st_size
+        return total
 
     def sample_steps(self) -> list[int]:
         """Steps that have samples on disk, oldest first."""
@@ -200,12 +213,18 @@ class Store:
         self._known: dict[str, tuple[tuple[int, int], Summary]] = {}
 
     def runs(self) -> list[Run]:
-        """Every run, newest first."""
+        """Every run, newest first.
+
+        Raises:
+            RunError: the store cannot be read.
+        """
         try:
             with os.scandir(self.root) as entries:
                 names = [entry.name for entry in entries if _is_run(entry)]
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise RunError(f"the store {self.root} cannot be read: {error.strerror}") from None
         return [Run(self.root / name) for name in sorted(names, reverse=True)]
 
     def summaries(self) -> list[Summary]:
@@ -214,7 +233,7 @@ class Store:
         for run in self.runs():
             stamp = _stamp(run.path / "status.json")
             known = self._known.get(run.id)
-            if known is None or known[0] != stamp or known[1].state in LIVE:
+            if known is None or known[0] != stamp or known[1].state in _FLEETING:
                 known = (stamp, run.summary())
             found[run.id] = known
         self._known = found
@@ -235,7 +254,7 @@ class Store:
         for found in (
             [run for run in runs if run.id == reference],
             [run for run in runs if run.label == reference],
-            [run for run in runs if run.id.startswith(reference)],
+            [run for run in runs if reference and run.id.startswith(reference)],
         ):
             if len(found) == 1:
                 return found[0]
@@ -255,9 +274,7 @@ class Store:
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.mkdir(mode=0o700)
-            for name in ("samples", "checkpoints", "control"):
-                (path / name).mkdir(mode=0o700)
-            write_atomic(path / "run.json", msgspec.json.format(records.encode(spec)))
+            _fill(path, spec)
         except OSError as error:
             raise RunError(
                 f"the store {self.root} cannot be written ({error.strerror}); choose another with "
@@ -267,10 +284,22 @@ class Store:
 
     def new_id(self, model: str) -> str:
         """A sortable, readable id that no run has."""
+        import secrets  # slow to load, and most who look at runs make none
+
         stamp = time.strftime("%Y%m%d-%H%M%S")
         alphabet = "abcdefghjkmnpqrstuvwxyz23456789"
         ending = "".join(secrets.choice(alphabet) for _ in range(4))
         return f"{stamp}-{slug(model)}-{ending}"
+
+
+def _fill(path: Path, spec: RunSpec) -> None:
+    try:
+        for name in ("samples", "checkpoints", "control"):
+            (path / name).mkdir(mode=0o700)
+        write_atomic(path / "run.json", msgspec.json.format(records.encode(spec)))
+    except OSError:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -289,7 +318,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 def _decode(path: Path, decode: Callable[[bytes], T]) -> T:
     try:
         return decode(path.read_bytes())
-    except msgspec.DecodeError as error:
+    except records.UNREADABLE as error:
         raise RunError(f"{path} is damaged: {error}") from None
 
 

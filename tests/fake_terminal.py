@@ -214,11 +214,16 @@ class FakeTerminal:
     def placeholders(self) -> dict[tuple[int, int], tuple[int, int, int]]:
         """Where on the screen (row, column) which image's part (id, row, column) stands."""
         found: dict[tuple[int, int], tuple[int, int, int]] = {}
-        for place, cell in self.cells.items():
+        for (y, x), cell in sorted(self.cells.items()):
             if cell.char == PLACEHOLDER:
                 red, green, blue = cell.front
-                row, column = (DIACRITICS[mark] for mark in cell.marks)
-                found[place] = (red << 16 | green << 8 | blue, row, column)
+                number = red << 16 | green << 8 | blue
+                marks = [DIACRITICS[mark] for mark in cell.marks]
+                left = found.get((y, x - 1), (0, 0, -1))
+                follows = left[0] == number and (not marks or marks[0] == left[1])
+                row = marks[0] if marks else left[1] if follows else 0
+                column = marks[1] if len(marks) > 1 else left[2] + 1 if follows else 0
+                found[y, x] = (number, row, column)
         return found
 
     def pixels(self, width: int = 2, height: int = 4) -> NDArray[np.uint8]:

@@ -1,14 +1,14 @@
 """A host for the New run screen: services that answer at once from a made-up catalogue."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from textual.app import App
 from textual.pilot import Pilot
-from textual.worker import WorkerState
+from textual.widgets import Static
 
 from backends.knobs import knobs
 from backends.recipe import TrainConfig
@@ -16,6 +16,9 @@ from backends.records import Catalogue, DatasetInfo, Device, Knob, ModelInfo, Pl
 from genai_tui.screens.new_run import NewRunScreen
 from genai_tui.services import Services
 from genai_tui.store import Run, Store
+from genai_tui.widgets.config_form import ConfigForm
+from genai_tui.widgets.entry_picker import EntryPicker
+from genai_tui.widgets.plan_summary import PlanSummary
 
 HOSTILE = "\x1b]0;owned\x07[@click=app.quit]x[/] [/]"
 
@@ -173,6 +176,12 @@ class FakeHouse:
         self.started.append(run.id)
 
 
+class Prompt(NewRunScreen):
+    """Asks the planner without waiting for the next key."""
+
+    DEBOUNCE = 0.0
+
+
 class Host(App[None]):
     """Opens the screen alone and keeps what it says."""
 
@@ -184,7 +193,7 @@ class Host(App[None]):
         self.notices: list[str] = []
 
     def on_mount(self) -> None:
-        self.push_screen(NewRunScreen(Store(Path("/nowhere")), self.house.services()))
+        self.push_screen(Prompt(Store(Path("/nowhere")), self.house.services()))
 
     def notify(self, message: str, **options: Any) -> None:
         self.notices.append(message)
@@ -196,19 +205,41 @@ class Host(App[None]):
     def on_new_run_screen_cancelled(self) -> None:
         self.cancelled += 1
 
+    @property
+    def form(self) -> ConfigForm:
+        return self.screen.query_one(ConfigForm)
 
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The planner is asked without a delay."""
-    monkeypatch.setattr(NewRunScreen, "DEBOUNCE", 0.0)
+    @property
+    def models(self) -> EntryPicker:
+        return self.screen.query_one("#models", EntryPicker)
+
+    @property
+    def datasets(self) -> EntryPicker:
+        return self.screen.query_one("#datasets", EntryPicker)
+
+    @property
+    def summary(self) -> str:
+        """What the summary says, without its line breaks."""
+        shown = self.screen.query_one(PlanSummary).query_one(Static).content
+        return " ".join(str(shown).replace("\\\n", " ").split())
+
+    def planned(self) -> bool:
+        """Whether the summary shows the answer for what is in the form."""
+        outlook = self.screen.query_one(PlanSummary).outlook
+        return bool(outlook.problem) or (outlook.plan is not None and not outlook.pending)
 
 
-async def settled(pilot: Pilot[None]) -> None:
-    """Until every thread has answered and every message is handled."""
-    busy = {WorkerState.PENDING, WorkerState.RUNNING}
-    for _ in range(500):
+async def until(pilot: Pilot[None], fact: Callable[[], object], seconds: float = 10) -> None:
+    """Lets the app work until ``fact`` holds."""
+    give_up = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < give_up, "it never came true"
         await pilot.pause()
-        if not any(worker.state in busy for worker in pilot.app.workers):
-            await pilot.pause()
-            return
-    raise AssertionError("the workers do not come to rest")
+
+
+async def ready(pilot: Pilot[None]) -> Host:
+    """The app with its catalogue read and its first plan shown."""
+    host = pilot.app
+    assert isinstance(host, Host)
+    await until(pilot, lambda: host.models.picked and host.planned())
+    return host

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genai_tui.charts.axes import (
@@ -17,9 +17,12 @@ from genai_tui.charts.axes import (
     value_label,
 )
 
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 USUAL = st.floats(-1e290, 1e290).filter(lambda v: v == 0 or abs(v) > 1e-290)
 
 
+@calm
 @given(st.floats(1e-200, 1e200), st.integers(1, 20))
 def test_a_nice_step_is_1_2_or_5_times_a_power_of_ten(span, count):
     step = nice_step(span, count)
@@ -28,6 +31,7 @@ def test_a_nice_step_is_1_2_or_5_times_a_power_of_ten(span, count):
     assert span / step >= count / 2.6
 
 
+@calm
 @given(USUAL, USUAL, st.integers(2, 12), st.booleans())
 def test_ticks_lie_in_order_within_a_scale_that_holds_the_data(a, b, count, log):
     low, high = sorted((abs(a) or 1.0, abs(b) or 1.0)) if log else sorted((a, b))
@@ -95,6 +99,7 @@ def test_positive_values_that_begin_near_zero_begin_at_zero():
     assert fitted(-2.0, 0.0).high == 0.0
 
 
+@calm
 @given(st.floats(0.1, 10), st.lists(st.floats(0, 1), min_size=1, max_size=50))
 def test_a_sticky_scale_holds_its_data_and_stays_while_it_can(first, shares):
     sticky = Sticky()
@@ -119,6 +124,7 @@ def test_a_falling_loss_moves_the_axis_only_a_few_times():
     assert len(scales) < 20
 
 
+@calm
 @given(st.floats(0, 1e9), st.floats(0, 1e9), st.none() | st.floats(1, 1e9))
 def test_the_x_axis_holds_its_data(a, b, hint):
     first, last = sorted((a, b))
@@ -180,6 +186,7 @@ def test_steps_are_short(value, label):
     assert step_label(value) == label
 
 
+@calm
 @given(USUAL)
 def test_labels_read_back_as_the_value(value):
     for label in (value_label(value), step_label(value)):

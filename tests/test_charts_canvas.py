@@ -3,13 +3,15 @@
 import math
 
 import numpy as np
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from genai_tui.charts.axes import Scale
-from genai_tui.charts.buckets import bucket
+from genai_tui.charts.buckets import Buckets, bucket
 from genai_tui.charts.canvas import Band, Canvas, ascii_glyphs, braille, stroke
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 BRAILLE = braille()
 VALUES = st.one_of(st.floats(-10, 10), st.just(math.nan), st.just(math.inf), st.just(-math.inf))
@@ -28,6 +30,7 @@ def nearest(x, start, stop, count):
     return np.searchsorted(start + (np.arange(count + 1) - 0.5) * step, x, side="right") - 1
 
 
+@calm
 @given(curves(), st.integers(2, 40), st.sampled_from([-math.inf, 0.0]))
 def test_columns_hold_the_bounds_and_ends_of_their_points(curve, count, floor):
     x, y = curve
@@ -44,6 +47,7 @@ def test_columns_hold_the_bounds_and_ends_of_their_points(curve, count, floor):
         np.testing.assert_array_equal((columns.first[i], columns.last[i]), (points[0], points[-1]))
 
 
+@calm
 @given(curves(), st.integers(2, 40))
 def test_the_nearest_points_outside_are_kept_so_that_lines_reach_the_edge(curve, count):
     x, y = curve
@@ -63,6 +67,7 @@ def bands(x, y, count, height, low=-10.0, high=10.0):
     return stroke(columns.mapped(lambda v: (1 - scale.position(v)) * (height - 1)), count, height)
 
 
+@calm
 @given(curves(), st.integers(2, 40), st.integers(2, 40))
 def test_every_finite_point_in_view_is_inked(curve, count, height):
     x, y = curve
@@ -74,6 +79,7 @@ def test_every_finite_point_in_view_is_inked(curve, count, height):
             assert band.top[column] <= row <= band.bottom[column]
 
 
+@calm
 @given(curves(st.floats(-10, 10)), st.integers(2, 40), st.integers(2, 40))
 def test_a_line_without_gaps_is_connected(curve, count, height):
     band = bands(*curve, count, height)
@@ -136,6 +142,7 @@ def drawn(canvas):
     return dots
 
 
+@calm
 @given(st.data(), st.integers(1, 9), st.integers(1, 5))
 def test_a_canvas_inks_just_the_dots_of_its_bands(data, width, height):
     canvas = Canvas(width, height)
@@ -190,3 +197,17 @@ def test_ascii_glyphs_are_ascii_and_suggest_the_shape():
     assert glyphs[0x47] == "|"
     assert glyphs[0xC0] == "_"
     assert glyphs[0x09] == "'"
+
+
+def test_arrays_shown_again_are_not_bucketed_again():
+    x, y, buckets = np.arange(10.0), np.arange(10.0), Buckets()
+    buckets.begin()
+    first = buckets.columns(x, y, 0.0, 9.0, 4, -math.inf)
+    buckets.begin()
+    assert buckets.columns(x, y, 0.0, 9.0, 4, -math.inf) is first
+    assert buckets.columns(x, y.copy(), 0.0, 9.0, 4, -math.inf) is not first
+    assert buckets.columns(x, y, 0.0, 8.0, 4, -math.inf) is not first
+    assert buckets.columns(x, y, 0.0, 9.0, 4, 0.0) is not first
+    buckets.begin()
+    buckets.begin()
+    assert buckets.columns(x, y, 0.0, 9.0, 4, -math.inf) is not first

@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.app import App
 from textual.containers import Grid
 
 from genai_tui.charts.gauge import Gauge, quantity
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 BUSY = 50 + 45 * np.sin(np.linspace(0, 9, 120))
 
@@ -89,6 +91,7 @@ async def test_nothing_is_painted_when_nothing_has_changed():
         assert gauge.asked == 0
 
 
+@calm
 @given(
     st.integers(1, 60),
     st.integers(1, 8),

@@ -173,9 +173,11 @@ async def test_a_chart_out_of_sight_is_drawn_when_it_comes_into_sight():
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         assert app.chart.pictures == 0
+        app.chart.asked.clear()
         app.chart.show(losses(500))
         await pilot.pause()
         assert app.chart.pictures == 0
+        assert app.chart.asked == []
         app.chart.scroll_visible(animate=False)
         await pilot.pause()
         assert app.chart.pictures == 1
@@ -247,6 +249,12 @@ async def test_names_and_titles_are_never_markup():
         shown = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
         assert "[red]loss[/red]]0;owned" in shown
         assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize("empty", [(3.0, 3.0), (5.0, 2.0), (np.nan, 1.0)])
+def test_an_empty_range_is_refused(empty):
+    with pytest.raises(ValueError, match="x_range"):
+        LineChart().x_range = empty
 
 
 def test_a_chart_can_be_fed_before_it_is_in_an_app():

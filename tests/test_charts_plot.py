@@ -1,10 +1,12 @@
 """The rows of a line chart: legend, axes, marks, names that nobody has checked, any size."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.color import Color
@@ -13,6 +15,8 @@ from textual.theme import BUILTIN_THEMES
 from genai_tui.charts.palette import ALERT, DARK, LIGHT, MARK, faint_ink, line_ink
 from genai_tui.charts.plot import Plot, View
 from genai_tui.charts.series import Mark, Series, plain, shortened
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 STEPS = np.arange(1, 101) * 100.0
 
@@ -30,6 +34,7 @@ def inks(row):
     return {ink for _, ink in row}
 
 
+@calm
 @given(
     st.integers(1, 200),
     st.integers(1, 60),
@@ -108,6 +113,7 @@ def test_names_lose_what_a_terminal_would_obey(name, shown):
     assert plain(name) == shown
 
 
+@calm
 @given(st.text(max_size=30), st.integers(1, 20))
 def test_a_shortened_name_fits(name, cells):
     assert cell_len(shortened(plain(name), cells)) <= cells
@@ -269,3 +275,9 @@ def lab(rgb):
     xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
     x, y, z = np.cbrt(xyz @ np.clip(rgb, 0, 1) / np.array([0.9505, 1.0, 1.089]))
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_the_pure_part_needs_no_textual():
+    rooms = "axes, buckets, canvas, frame, legend, palette, plot, series, smoothing, spark"
+    code = f"import sys; from genai_tui.charts import {rooms}; sys.exit('textual' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

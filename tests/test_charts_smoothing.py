@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from genai_tui.charts.smoothing import Smoother, smooth
 from genai_tui.charts.spark import sparkline
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 WEIGHTS = st.floats(0, 0.9999)
 SERIES = arrays(
@@ -37,11 +39,13 @@ def same(smoothed, values, weight):
     )
 
 
+@calm
 @given(SERIES, WEIGHTS)
 def test_smoothing_equals_the_sequential_definition(values, weight):
     same(smooth(values, weight), values, weight)
 
 
+@calm
 @given(SERIES, WEIGHTS, st.lists(st.integers(0, 300), max_size=8))
 def test_smoothing_in_pieces_equals_smoothing_at_once(values, weight, cuts):
     smoother = Smoother(weight)
@@ -94,6 +98,7 @@ def test_a_sparkline_shows_gaps_and_a_bad_end():
     assert sparkline([], 8) == sparkline([1.0], 0) == ""
 
 
+@calm
 @given(st.lists(st.floats(), max_size=60), st.integers(-1, 30), st.booleans())
 def test_a_sparkline_never_is_wider_than_asked(values, width, plain):
     text = sparkline(values, width, ascii=plain)

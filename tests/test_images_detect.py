@@ -179,6 +179,7 @@ def kitty_in_tmux(**changes: object) -> Tmux:
     ("client", "mode", "hint"),
     [
         (kitty_in_tmux(), "kitty", ""),
+        (kitty_in_tmux(focus=False), "kitty", "focus-events on"),
         (kitty_in_tmux(passthrough=False), "cells", "set -g allow-passthrough on"),
         (kitty_in_tmux(features=frozenset({"256"})), "cells", "RGB"),
         (kitty_in_tmux(features=frozenset(), term="xterm-kitty"), "kitty", ""),

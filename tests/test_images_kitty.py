@@ -43,6 +43,17 @@ def test_placeholders_name_every_cell_so_that_any_part_can_be_cut() -> None:
     assert tuple(DIACRITICS) == kitty.MARKS
 
 
+def test_a_bare_last_column_follows_its_neighbour() -> None:
+    terminal = FakeTerminal(10, 1)
+    text = kitty.placeholders(9, 4, 0, 10, bare_from=9)
+    terminal.feed(text)
+    assert text.endswith("\U0010eeee\x1b[0m")
+    assert terminal.placeholders()[0, 9] == (9, 4, 9)
+    alone = FakeTerminal(10, 1)
+    alone.feed("\x1b[1;10H" + kitty.placeholders(9, 4, 9, 10, bare_from=9))
+    assert alone.placeholders() == {(0, 9): (9, 4, 9)}
+
+
 def test_commands_come_in_chunks_and_ask_for_no_answer() -> None:
     commands = kitty.transmit(noise(100, 100), 5, 10, 5)
     assert commands.count("\x1b_G") == commands.count("\x1b\\") > 5

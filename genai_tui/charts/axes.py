@@ -34,12 +34,16 @@ class Scale:
     log: bool = False
 
     def position(self, values: Floats) -> Floats:
-        """Where values lie: 0 at `low`, 1 at `high`; NaN for what a log scale cannot show."""
+        """Where values lie: 0 at `low`, 1 at `high`; NaN for what a log scale cannot show.
+
+        Values very far outside a linear scale are brought nearer, lest the division overflow.
+        """
         if self.log:
             bottom, top = math.log10(self.low), math.log10(self.high)
             shown = np.log10(values, where=values > 0, out=np.full(np.shape(values), np.nan))
             return (shown - bottom) / (top - bottom)
-        return (np.clip(values, -LIMIT, LIMIT) - self.low) / (self.high - self.low)
+        span = self.high - self.low
+        return (np.clip(values, self.low - 100 * span, self.high + 100 * span) - self.low) / span
 
     def ticks(self, count: int) -> list[Tick]:
         """At most about `count` >= 1 round values within the scale, in order."""
@@ -102,7 +106,7 @@ def tick_label(value: float, step: float, size: float) -> str:
 
 
 def value_label(value: float) -> str:
-    """`value` to four digits of steady width: 0.4120, 12.34, 1.235M, 3.1e-4 as 3.100e-4, or NaN."""
+    """`value` to four digits of steady width: 0.4120, 12.34, 1.235M, 3.100e-4, NaN."""
     if not math.isfinite(value):
         return "NaN"
     if value == 0:

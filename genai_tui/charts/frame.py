@@ -88,8 +88,8 @@ class Frame:
 
     def x_cell(self, x: float) -> int | None:
         """The column of the plot that holds x; None outside."""
-        dot = round(float(self.x.position(np.array(x))) * (self.dots - 1))
-        return dot // DOTS_X if 0 <= dot < self.dots else None
+        share = float(self.x.position(np.array(x)))
+        return round(share * (self.dots - 1)) // DOTS_X if 0 <= share <= 1 else None
 
     def y_cell(self, y: float) -> int:
         """The row of the plot that holds y."""

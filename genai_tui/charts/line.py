@@ -45,6 +45,7 @@ class LineChart(RowsWidget):
         border-title-color: $foreground;
         border-title-style: bold;
         border-subtitle-color: $foreground 70%;
+        &.-ascii { border: ascii $foreground 30%; }
         & > .line-chart--text { color: $foreground; }
         & > .line-chart--muted { color: $foreground 70%; }
         & > .line-chart--axis { color: $foreground 30%; }
@@ -101,6 +102,12 @@ class LineChart(RowsWidget):
         self.border_subtitle = "log" if log_y else None
         self.redraw()
 
+    def validate_x_range(self, x_range: tuple[float, float] | None) -> tuple[float, float] | None:
+        """Refuse an empty range."""
+        if x_range is not None and not x_range[0] < x_range[1]:
+            raise ValueError(f"x_range must go from a number to a larger one, not {x_range}")
+        return x_range
+
     def watch_x_range(self) -> None:
         """Draw another part."""
         self.redraw()
@@ -113,8 +120,9 @@ class LineChart(RowsWidget):
         """Move the line and read the values there."""
         self.redraw()
 
-    def watch_ascii(self) -> None:
+    def watch_ascii(self, ascii: bool) -> None:
         """Draw with other characters."""
+        self.set_class(ascii, "-ascii")
         self.redraw()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genai_tui.charts.axes import Scale, Sticky, grown
-from genai_tui.charts.buckets import Columns, Floats, bucket
+from genai_tui.charts.buckets import Buckets, Floats
 from genai_tui.charts.canvas import DOTS_X, Row
 from genai_tui.charts.frame import Frame, Trace, blank, drawn, framed
 from genai_tui.charts.legend import legend
@@ -33,6 +33,7 @@ class Plot:
     def __init__(self) -> None:
         self.frame: Frame | None = None
         self._y_axis = Sticky()
+        self._buckets = Buckets()
 
     def rows(
         self, series: Sequence[Series], marks: Sequence[Mark], view: View, width: int, height: int
@@ -60,14 +61,29 @@ class Plot:
         """Bucket for a width that depends on labels that depend on the buckets: twice at most."""
         gutter = self.frame.gutter if self.frame else _USUAL_GUTTER
         dots = DOTS_X * max(1, width - gutter)
-        faint, lines = _traces(series, x, dots, log=view.log_y)
+        self._buckets.begin()
+        faint, lines = self._traces(series, x, dots, log=view.log_y)
         values = _extent_of(lines + faint)
         y = self._y_axis.fit(*values or ((1.0, 10.0) if view.log_y else (0.0, 1.0)), log=view.log_y)
         self.frame = framed(width, height, x, y, ascii=view.ascii)
         if self.frame.dots != dots:
-            faint, lines = _traces(series, x, self.frame.dots, log=view.log_y)
+            faint, lines = self._traces(series, x, self.frame.dots, log=view.log_y)
         message = "" if values else _nothing(view)
         return drawn(self.frame, faint, lines, marks, cursor=view.cursor, message=message)
+
+    def _traces(
+        self, series: Sequence[Series], x: Scale, dots: int, *, log: bool
+    ) -> tuple[list[Trace], list[Trace]]:
+        """Raw lines to draw faintly behind, and lines in front; the first series comes foremost."""
+        floor = 0.0 if log else -np.inf
+
+        def trace(s: Series, y: Floats, ink: int) -> Trace:
+            return Trace(self._buckets.columns(s.x, y, x.low, x.high, dots, floor), ink)
+
+        coloured = [(s, i if s.colour is None else s.colour) for i, s in enumerate(series)][::-1]
+        faint = [trace(s, s.y, faint_ink(c)) for s, c in coloured if s.smooth is not None]
+        lines = [trace(s, s.y if s.smooth is None else s.smooth, line_ink(c)) for s, c in coloured]
+        return faint, lines
 
     def _note(self, marks: Sequence[Mark], cursor: float | None) -> str:
         """The labels of the marks in the cursor's column."""
@@ -75,24 +91,6 @@ class Plot:
             return ""
         here = self.frame.x_cell(cursor)
         return ", ".join(m.label for m in marks if self.frame.x_cell(m.x) == here)
-
-
-def _traces(
-    series: Sequence[Series], x: Scale, dots: int, *, log: bool
-) -> tuple[list[Trace], list[Trace]]:
-    """Raw lines to draw faintly behind, and lines in front; both with the first series in front."""
-
-    def columns(s: Series, y: Floats) -> Columns:
-        return bucket(s.x, y, x.low, x.high, dots, floor=0.0 if log else -np.inf)
-
-    faint: list[Trace] = []
-    lines: list[Trace] = []
-    for i, s in reversed(list(enumerate(series))):
-        colour = i if s.colour is None else s.colour
-        if s.smooth is not None:
-            faint.append(Trace(columns(s, s.y), faint_ink(colour)))
-        lines.append(Trace(columns(s, s.y if s.smooth is None else s.smooth), line_ink(colour)))
-    return faint, lines
 
 
 def _extent_of(traces: Sequence[Trace]) -> tuple[float, float] | None:

@@ -56,8 +56,7 @@ class RowsWidget(Widget):
     def _update_rows(self) -> None:
         self._is_awaiting = False
         if self._drawn_size != self.size or not self._is_in_sight():
-            self._drawn_size = None
-            self.refresh()
+            self._forget()
             return
         before, self._painted = self._painted, self.picture(*self.size)
         pairs = enumerate(zip(before, self._painted, strict=True))
@@ -66,6 +65,12 @@ class RowsWidget(Widget):
             self._row_strips.pop(y, None)
         if changed:
             self.refresh(*self._regions(changed))
+
+    def _forget(self) -> None:
+        """Draw anew when next painted; asking for that once is enough."""
+        if self._drawn_size is not None:
+            self._drawn_size = None
+            self.refresh()
 
     def _regions(self, rows: Sequence[int]) -> list[Region]:
         """The fewest regions that cover just these rows and their border, which is dear to crop."""

@@ -20,6 +20,7 @@ _LIKENESS = str.maketrans("●–…", "*-~")
 class Series:
     """One line: `y` over `x`, two float64 arrays of shape [n], `x` finite and sorted.
 
+    The arrays must not be written to afterwards; to append, pass longer ones (views of a buffer).
     Values of `y` that are not finite are gaps. `smooth`, of the same shape, is drawn in front of
     the raw line, which turns faint. `colour` is a place in the palette; None means the place of
     the series in the chart. Raises ValueError if the shapes differ.

@@ -113,7 +113,8 @@ def _through_tmux(tmux: Tmux | None) -> Graphics:
         return replace(found, hint="for pixels: tmux set -g allow-passthrough on")
     if "RGB" not in (tmux.features or _features_of(tmux.term)):  # the id is a 24-bit colour
         return replace(found, hint="for pixels: tmux set -as terminal-features ',*:RGB'")
-    return replace(found, mode="kitty")
+    hint = "" if tmux.focus else "to keep pixels after re-attaching: tmux set -g focus-events on"
+    return replace(found, mode="kitty", hint=hint)
 
 
 def _direct(terminal: Terminal, environ: Mapping[str, str]) -> Graphics:

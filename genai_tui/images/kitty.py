@@ -109,13 +109,18 @@ def delete(image_id: int, tmux: bool = False) -> str:
     return _command(f"a=d,d=I,i={image_id},q=2", "", tmux)
 
 
-def placeholders(image_id: int, row: int, start: int, end: int) -> str:
+def placeholders(image_id: int, row: int, start: int, end: int, bare_from: int = MAX_SPAN) -> str:
     """Columns `start` to `end` of a picture's `row`: text with the id as its 24-bit foreground.
 
-    Every cell names its row and column, so that any part of the text may be cut away.
+    Every cell names its row and column, so that any part of the text may be cut away; but cells
+    from column `bare_from` on, which follow their left neighbour: at the right edge of a screen
+    that does not wrap, tmux gives a cell's marks to the one before it.
     """
     red, green, blue = image_id >> 16 & 255, image_id >> 8 & 255, image_id & 255
-    cells = "".join(PLACEHOLDER + MARKS[row] + MARKS[column] for column in range(start, end))
+    cells = "".join(
+        PLACEHOLDER if start < column >= bare_from else PLACEHOLDER + MARKS[row] + MARKS[column]
+        for column in range(start, end)
+    )
     return f"\x1b[38;2;{red};{green};{blue}m{cells}\x1b[0m"
 
 

@@ -38,6 +38,7 @@ _TMUX_FORMAT = "|".join(
         "client_cell_height",
         "client_utf8",
         "version",
+        "focus-events",
     )
 )
 _TMUX_TRIES = 3
@@ -66,6 +67,8 @@ class Tmux:
     features: frozenset[str] = frozenset()
     cell: CellSize | None = None
     utf8: bool = True
+    focus: bool = True
+    """Whether it tells applications of focus, which a client that attaches brings."""
 
 
 def ask_terminal(timeout: float) -> Terminal:
@@ -160,8 +163,8 @@ def _display_message(timeout: float) -> Tmux | None:
     except (OSError, subprocess.SubprocessError):
         return None
     fields = done.stdout.decode("utf-8", "replace").strip("\n").split("|")
-    fields += [""] * 8
-    passthrough, name, term, features, width, height, utf8, version = fields[:8]
+    fields += [""] * 9
+    passthrough, name, term, features, width, height, utf8, version, focus = fields[:9]
     return Tmux(
         # tmux 3.3 prints a flag, later ones a word; before 3.3 it could not be turned off
         passthrough=passthrough in ("1", "on", "all") or (passthrough == "" and version != ""),
@@ -170,6 +173,7 @@ def _display_message(timeout: float) -> Tmux | None:
         features=frozenset(features.split(",")) - {""},
         cell=_cell(int(width), int(height)) if width.isdecimal() and height.isdecimal() else None,
         utf8=utf8 != "0",
+        focus=focus not in ("0", "off"),
     )
 
 

@@ -28,15 +28,22 @@ class Drawing:
 
     `make` yields the cells; it is called when they are first needed. With an `image_id` what the
     terminal gets are placeholders. Textual dims and exports the cells instead: a placeholder's
-    colour is the image's id, which no filter may change.
+    colour is the image's id, which no filter may change. `at_edge` says that the last column is
+    the screen's, see `kitty.placeholders`.
     """
 
     def __init__(
-        self, columns: int, rows: int, make: Callable[[], Cells], image_id: int | None = None
+        self,
+        columns: int,
+        rows: int,
+        make: Callable[[], Cells],
+        image_id: int | None = None,
+        at_edge: bool = False,
     ) -> None:
         self.columns = columns
         self.rows = rows
         self.image_id = image_id
+        self._bare_from = columns - 1 if at_edge else columns
         self._make = make
 
     @cached_property
@@ -45,7 +52,7 @@ class Drawing:
 
     def ansi(self, y: int, start: int, end: int) -> str:
         if self.image_id is not None:
-            return kitty.placeholders(self.image_id, y, start, end)
+            return kitty.placeholders(self.image_id, y, start, end, self._bare_from)
         return row_ansi(self.cells, y, start, end)
 
     def segments(self, y: int, start: int, end: int) -> list[Segment]:

@@ -163,11 +163,15 @@ class ImageView(Widget):
             or any(kind for kind, _ in styles.outline)
         )
 
+    @property
+    def _is_at_edge(self) -> bool:
+        return self.content_region.right >= self._host.size.width
+
     def _drawn_rows(self) -> list[Strip]:
         """The widget's rows, drawn anew if anything they show has changed."""
         style = self.visual_style.rich_style
         shown = (self._version, self._caption, self._scale)
-        key = (*shown, self.size, self.shown_mode, style)
+        key = (*shown, self.size, self.shown_mode, style, self._is_at_edge)
         if key != self._rows_are_of:
             self._rows_are_of = key
             self._drawing = self._draw(self.shown_mode)
@@ -186,7 +190,8 @@ class ImageView(Widget):
             cell = self.graphics.cell or kitty.CELL
             columns, rows = kitty.box(width, height, columns, rows, cell, scale)
             stand_in = partial(_stretched, picture, columns, rows, self.graphics.cells)
-            return Drawing(columns, rows, stand_in, self._image_id)
+            at_edge = self._is_at_edge and columns == self.size.width
+            return Drawing(columns, rows, stand_in, self._image_id, at_edge)
         spot = place(width, height, columns, rows, mode, scale)
         matte = self.background_colors[1].rgb
         make = partial(render, picture, columns, rows, mode, scale, matte)

@@ -28,7 +28,7 @@ class Commanding(Screen[None]):
             "r",
             "resume",
             "resume",
-            tooltip="Train on: a run that was stopped, interrupted, failed or is finished",
+            tooltip="Train on a run that has ended, for whatever reason",
             id="run.resume",
         ),
     ]

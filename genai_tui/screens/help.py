@@ -6,7 +6,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
@@ -51,7 +50,7 @@ def _sections(screen: Screen[object]) -> list[tuple[str, list[tuple[str, Binding
     for active in screen.active_bindings.values():
         if active.binding.system or not (active.binding.tooltip or active.binding.description):
             continue
-        actions = found.setdefault(_title(active.node, screen), {})
+        actions = found.setdefault(_title(active, screen), {})
         actions.setdefault(active.binding.action, []).append(active)
     order = ["this screen", "everywhere"]
     titles = sorted(found, key=lambda title: order.index(title) if title in order else 0.5)
@@ -64,10 +63,11 @@ def _joined(screen: Screen[object], group: list[ActiveBinding]) -> tuple[str, Bi
     return " ".join(keys), group[0].binding
 
 
-def _title(node: DOMNode, screen: Screen[object]) -> str:
-    if node is screen:
-        return "this screen"
-    if node is screen.app:
+def _title(active: ActiveBinding, screen: Screen[object]) -> str:
+    """What a key belongs to; Textual's own, such as tab, hold everywhere."""
+    if active.node is screen.app or active.binding.action.startswith(("app.focus", "screen.")):
         return "everywhere"
-    title = getattr(node, "border_title", None)
+    if active.node is screen:
+        return "this screen"
+    title = getattr(active.node, "border_title", None)
     return str(title) if title else "focused panel"

@@ -71,7 +71,8 @@ class RunsScreen(Commanding):
 
     def on_screen_resume(self) -> None:
         self.feed.list_to(self)
-        self.call_after_refresh(self._load_rest)
+        if self._runs is not None:
+            self.feed.machine_to(self)
 
     def on_screen_suspend(self) -> None:
         self.feed.machine_stop()
@@ -83,20 +84,20 @@ class RunsScreen(Commanding):
     async def _load_rest(self) -> None:
         """What may come after the first paint, as it takes numpy and Pillow: curves, pictures."""
         self.feed.machine_to(self)
-        if self._shows_samples:
-            return
-        self._shows_samples = True
         from genai_tui.charts.spark import sparkline
         from genai_tui.widgets.samples import Samples
 
         samples = Samples(id="samples", nothing="The newest samples of the run appear here.")
         await self.query_one("#side").mount(samples)
+        self._shows_samples = True
         self.query_one(RunTable).draw_curves(sparkline)
         self._show_samples(self.chosen)
 
     def on_feed_runs_read(self, event: Feed.RunsRead) -> None:
-        self._runs = event.summaries
+        first, self._runs = self._runs is None, event.summaries
         self._show_runs()
+        if first:
+            self.call_after_refresh(self._load_rest)
 
     def on_feed_machine_read(self, event: Feed.MachineRead) -> None:
         self.query_one(MachinePanel).show_sample(event.sample)
@@ -169,8 +170,13 @@ class RunsScreen(Commanding):
         if run is None or run.state == "broken":
             samples.show(self.store.root, "")
         else:
-            caption = run.status.sample.rpartition("/")[2].replace("step-", "step ")
-            samples.show(self.store.root / run.id, run.status.sample, caption)
+            samples.show(self.store.root / run.id, run.status.sample, _caption(run.status.sample))
+
+
+def _caption(sample: str) -> str:
+    """ "samples/step-000500" is "step 500"."""
+    step = sample.rpartition("step-")[2]
+    return f"step {int(step):,}" if step.isdecimal() else ""
 
 
 def _holds(run: Summary, words: list[str]) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -11,13 +12,15 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.style import Style
 
 from genai_tui.visible import visible
 from genai_tui.widgets import form_rows
 from genai_tui.widgets.form import Form, Key
 from genai_tui.widgets.form_fields import Field, Section
 from genai_tui.widgets.form_rows import Columns, Row, Span
+
+Picture = tuple[list[Span], str]
+"""A line's spans and the look that lies under them all."""
 
 
 def _hidden(keys: str, action: str, tooltip: str) -> Binding:
@@ -44,6 +47,7 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
         _hidden("backspace", "backspace", "Delete the character before"),
         _hidden("delete", "delete", "Back to the default; in a value, delete a character"),
         _hidden("ctrl+u", "clear", "Empty the value"),
+        Binding("tab", "complete", "complete", tooltip="Complete the path; else the next panel"),
         Binding("ctrl+z", "reset", "default", tooltip="Back to the setting's default"),
         Binding("escape", "undo", "undo", tooltip="Take back what was typed, or the filter"),
     ]
@@ -51,7 +55,7 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
         f"config-form--{name}"
         for name in (
             *("section", "rule", "mark", "name", "value", "changed", "wrong", "arrow"),
-            *("unit", "help", "selected", "caret", "current", "current-blurred"),
+            *("error", "unit", "help", "selected", "caret", "current", "current-blurred"),
         )
     }
     DEFAULT_CSS = """
@@ -64,6 +68,7 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
         overflow-x: hidden;
         overflow-y: auto;
         scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable;
         &:focus { border: round $border; }
         &.-invalid { border: round $error 60%; }
         &.-invalid:focus { border: round $error; }
@@ -72,6 +77,7 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
         & > .config-form--mark { color: $text-accent; }
         & > .config-form--changed { color: $text-accent; text-style: bold; }
         & > .config-form--wrong { color: $text-error; text-style: bold; }
+        & > .config-form--error { color: $text-error; }
         & > .config-form--name { color: $foreground 75%; }
         & > .config-form--arrow { color: $foreground 50%; }
         & > .config-form--unit { color: $foreground 50%; }
@@ -97,6 +103,8 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id=id)
         self._form = Form()
         self._rows: list[Row] = []
+        self._pictures: list[Picture] = []
+        self._framed: tuple[object, ...] = ()
 
     # ------------------------------------------------------------------ what it holds
 
@@ -162,8 +170,10 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
             self._do(self._form.type, line)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        # Escape belongs to the screen when there is nothing here to take back.
-        return self._form.can_undo if action == "undo" else True
+        # Escape and tab belong to the screen when there is nothing here for them to do.
+        if action == "undo":
+            return self._form.can_undo
+        return self._form.can_complete if action == "complete" else True
 
     def action_move(self, by: int) -> None:
         self._do(self._form.move, by)
@@ -189,6 +199,12 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
 
     def action_reset(self) -> None:
         self._do(self._form.reset)
+
+    def action_complete(self) -> None:
+        before = self._form.revision
+        self._do(self._form.complete)
+        if self._form.revision == before:
+            self.screen.focus_next()
 
     def action_undo(self) -> None:
         self._do(self._form.undo)
@@ -219,49 +235,63 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
         """Lays out the lines anew, scrolls to the cursor's and tells the screen."""
         width = self.scrollable_content_region.width
         self._rows = form_rows.layout(self._form.shown, width)
-        self.virtual_size = Size(width, len(self._rows))
-        self.set_class(bool(self._form.errors()), "-invalid")
-        self.border_subtitle = Content(form_rows.said(self._form))
+        self.virtual_size = Size(width, max(1, len(self._rows)))
+        self._frame()
         self._scroll_to_cursor()
-        self.refresh()
-        self.refresh_bindings()
+        self._repaint([self._picture(row, width) for row in self._rows] or [self._nothing()])
         self.post_message(self.Moved(self.field))
 
+    def _frame(self) -> None:
+        """Updates what is around the lines, where it is another."""
+        self.set_class(bool(self._form.errors()), "-invalid")
+        form, said = self._form, form_rows.said(self._form)
+        frame = (said, form.can_undo, form.can_complete, form.takes("/"))
+        if frame != self._framed:
+            self._framed = frame
+            self.border_subtitle = Content(said)
+            self.refresh_bindings()
+
     def _scroll_to_cursor(self) -> None:
-        lines = [
+        mine = [
             y for y, row in enumerate(self._rows) if row.field and row.field.key == self._form.at
         ]
-        if lines:
+        if mine:
             # With the heading above a section's first field, and with the field's error below it.
-            top = lines[0] - (1 if lines[0] and self._rows[lines[0] - 1].section else 0)
-            region = Region(0, top, 1, lines[-1] - top + 1)
+            top = mine[0] - (1 if mine[0] and self._rows[mine[0] - 1].section else 0)
+            region = Region(0, top, 1, mine[-1] - top + 1)
             self.scroll_to_region(region, animate=False, force=True)
 
-    def render_line(self, y: int) -> Strip:
-        y += self.scroll_offset.y
-        width = self.scrollable_content_region.width
-        if y < len(self._rows):
-            return self._row_strip(self._rows[y], width)
-        empty = self._form.filter and not self._rows and not y
-        return self._strip([("no setting matches" if empty else "", "help")], width)
+    def _repaint(self, pictures: list[Picture]) -> None:
+        """Repaints the lines that differ, since most keys change one or two."""
+        before, self._pictures = self._pictures, pictures
+        if len(before) != len(pictures):
+            self.refresh()
+            return
+        for y, (old, new) in enumerate(zip(before, pictures, strict=True)):
+            if old != new:
+                self.refresh_line(y)
 
-    def _row_strip(self, row: Row, width: int) -> Strip:
+    def _picture(self, row: Row, width: int) -> Picture:
         field = row.field
         if row.section:
-            return self._strip(form_rows.heading(row.section, width), width)
+            return form_rows.heading(row.section, width), ""
         if row.error or field is None:
-            return self._strip([(row.error, "wrong")], width)
+            return [(row.error, "error")], ""
         current = field.key == self._form.at
         columns = Columns.of(self._form.fields, width)
         edit = self._form.edit if current else None
-        spans = form_rows.field_row(field, columns, edit, current and self.has_focus)
-        look = "current" if self.has_focus else "current-blurred"
-        return self._strip(spans, width, look if current else "")
+        look = "" if not current else "current" if self.has_focus else "current-blurred"
+        return form_rows.field_row(field, columns, edit, current and self.has_focus), look
 
-    def _strip(self, spans: Sequence[Span], width: int, look: str = "") -> Strip:
-        base = self._styled(self.visual_style, look)
-        segments = [Segment(text, self._styled(base, name).rich_style) for text, name in spans]
-        return Strip(segments).adjust_cell_length(width, base.rich_style)
+    def _nothing(self) -> Picture:
+        return [("no setting matches" if self._form.filter else "", "help")], ""
 
-    def _styled(self, base: Style, name: str) -> Style:
-        return base + self.get_visual_style(f"config-form--{name}", partial=True) if name else base
+    def render_line(self, y: int) -> Strip:
+        y += self.scroll_offset.y
+        spans, look = self._pictures[y] if y < len(self._pictures) else ([], "")
+        segments = [Segment(text, self._look(look, name)) for text, name in spans]
+        width = self.scrollable_content_region.width
+        return Strip(segments).adjust_cell_length(width, self._look(look))
+
+    def _look(self, *names: str) -> Style:
+        return self.get_visual_style(*(f"config-form--{name}" for name in names if name)).rich_style

@@ -108,8 +108,26 @@ def _source(dataset: DatasetInfo, values: Mapping[Key, str]) -> str:
 
 
 def _path_section(dataset: DatasetInfo) -> Section:
-    path = Knob(name="path", kind="text", default="", help="the folder or file of your data")
-    return Section(path_key(dataset)[0], "Your data", (path,), frozenset({"path"}))
+    path = Knob(name="path", kind="text", default="", help="folder or file of your data")
+    return Section(path_key(dataset)[0], "Your data", (path,), frozenset({"path"}), completed)
+
+
+def completed(typed: str) -> str:
+    """The path that was begun, as far as all entries that begin like it agree."""
+    folder, begun = os.path.split(typed)
+    try:
+        with os.scandir(os.path.expanduser(folder) or ".") as entries:
+            found = [e.name + "/" * e.is_dir() for e in entries if _fits(e.name, begun)]
+    except OSError:
+        return typed
+    # Character by character is meant: half a name is completed too.
+    agreed = os.path.commonprefix(found)  # noqa: RUF071
+    return os.path.join(folder, agreed) if found else typed
+
+
+def _fits(name: str, begun: str) -> bool:
+    hidden = name.startswith(".") and not begun
+    return name.startswith(begun) and name.isprintable() and not hidden
 
 
 def _run_section(devices: Sequence[Device]) -> Section:

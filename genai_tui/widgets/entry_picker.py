@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 from genai_tui.visible import visible
 from genai_tui.widgets.form_rows import shorten
 
-TEXT_LIMIT = 240
+CAPTION_LINES, ERROR_LINES = 2, 6
 INDENT = 2
 HEADING, DIM, WRONG = "bold $text-primary", "$foreground 55%", "$text-error"
 
@@ -49,6 +49,7 @@ class EntryPicker(OptionList):
         border-title-style: bold;
         padding: 0 1;
         scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable;
         &:focus { border: round $border; background-tint: $foreground 0%; }
     }
     """
@@ -146,8 +147,13 @@ def _prompt(entry: Entry, width: int, captions: bool) -> Content:
         Content.styled(label, WRONG if entry.error else ""),
         Content.styled(" " * gap + tag if tag and gap > 0 else "", DIM),
     ]
-    below = visible(entry.error or (entry.caption if captions else ""), limit=TEXT_LIMIT)
-    lines = wrap(below, max(8, width - INDENT))
+    text = visible(entry.error or (entry.caption if captions else ""))
+    lines = wrap(
+        text,
+        max(8, width - INDENT),
+        max_lines=ERROR_LINES if entry.error else CAPTION_LINES,
+        placeholder="…",
+    )
     style = WRONG if entry.error else DIM
     return Content.assemble(
         *parts, *(Content.styled(f"\n{' ' * INDENT}{line}", style) for line in lines)

@@ -159,6 +159,18 @@ class Form:
             self._open(field, LineEdit(field.text)).clear()
             self._take_edit(field)
 
+    @property
+    def can_complete(self) -> bool:
+        field = self.field
+        return field is not None and self.edit is not None and field.section.complete is not None
+
+    def complete(self) -> None:
+        """Completes what was typed, as far as that is plain."""
+        field = self.field
+        if field is not None and self.edit is not None and field.section.complete is not None:
+            self.edit = LineEdit(field.section.complete(self.edit.text))
+            self._take_edit(field)
+
     def reset(self) -> None:
         """Gives the current field its default."""
         field = self.field

@@ -1,6 +1,6 @@
 """The fields of a form without a screen: what is typed, what it means, what is wrong with it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from backends.records import Knob
@@ -27,12 +27,14 @@ class Section:
     Attributes:
         id: tells apart knobs of one name; what is typed is remembered by it.
         required: names of knobs whose empty text is an error.
+        complete: makes a longer text of one that was begun, as a shell does; None if nothing can.
     """
 
     id: str
     title: str
     knobs: tuple[Knob, ...]
     required: frozenset[str] = frozenset()
+    complete: Callable[[str], str] | None = None
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from genai_tui.widgets.field import Field, Part
 
 _COARSE = 5.0
 """Percent below which a change of a busy machine's processor is not worth a repaint."""
-_NARROW = 60
+_WIDE = 72
 _BAR = 10
 
 
@@ -31,7 +31,7 @@ class MachinePanel(Field):
         if cpu is None or self._cpu is None or abs(cpu - self._cpu) >= _COARSE:
             self._cpu = cpu
         lines = _gpu_lines(sample) + _host_lines(sample.host, self._cpu)
-        if self.size.width >= _NARROW:
+        if self.size.width >= _WIDE:
             lines = _wide(sample, self._cpu)
         parts: list[Part] = []
         for line in lines:

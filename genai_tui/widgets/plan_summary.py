@@ -90,9 +90,9 @@ def _busy(outlook: Outlook) -> str:
 
 
 def facts(outlook: Outlook) -> list[str]:
-    """The plan in short phrases; empty until there is one that can be trained."""
+    """The plan in short phrases; empty where there is none that can be trained."""
     plan = outlook.plan
-    if plan is None or plan.error:
+    if plan is None or plan.error or outlook.problem:
         return []
     held = f", {plan.validation_items:,} held out" if plan.validation_items else ""
     shape = [visible(plan.shape)] if plan.shape else []
@@ -124,10 +124,10 @@ def _full(outlook: Outlook, width: int) -> Content:
     body = [_line(text, _look(outlook)) for text in facts(outlook)]
     if outlook.plan is not None and len(outlook.plan.trained) > 1 and body:
         body[1:1] = [_line(f"  {name} {n:,}", DIM) for name, n in outlook.plan.trained.items()]
-    command = [_line(" "), _line("The same from a shell", "bold $text-primary")]
-    return _joined(
-        [*head, *_news(outlook), *body, *_warnings(outlook), *command, *_command(outlook, width)]
-    )
+    command = _command(outlook, width)
+    if command:
+        command = [_line(" "), _line("the same from a shell", "bold $text-primary"), *command]
+    return _joined([*head, *_news(outlook), *body, *_warnings(outlook), *command])
 
 
 def _look(outlook: Outlook) -> str:
@@ -143,7 +143,8 @@ def _news(outlook: Outlook) -> list[Content]:
 
 
 def _warnings(outlook: Outlook) -> list[Content]:
-    return [_line(f"! {text}", WARN) for text in (outlook.plan.notices if outlook.plan else [])]
+    notices = outlook.plan.notices if outlook.plan is not None and facts(outlook) else []
+    return [_line(f"! {text}", WARN) for text in notices]
 
 
 def _command(outlook: Outlook, width: int) -> list[Content]:

@@ -9,7 +9,7 @@ from genai_tui.store import LIVE, Summary
 from genai_tui.visible import visible
 from genai_tui.widgets.states import shown
 
-GAP = 2
+GAP = 1
 BAR, BAR_REST = "━", "─"
 
 Sparkline = Callable[[Sequence[float], int], str]
@@ -29,19 +29,17 @@ class Column:
 
 COLUMNS = (
     Column("state", "state", 13, 13, 100),
-    Column("name", "name", 14, 34, 99),
-    Column("model", "model", 13, 24, 80),
+    Column("name", "name", 12, 34, 99),
+    Column("model", "model", 9, 24, 80),
     Column("data", "data", 12, 22, 40),
     Column("step", "step/of", 11, 17, 95, right=True),
     Column("bar", "", 6, 16, 60),
-    Column("eta", "ETA", 5, 5, 70, right=True),
-    Column("rate", "steps/s", 7, 7, 65, right=True),
-    Column("loss", "loss", 7, 8, 90, right=True),
-    Column("curve", "", 8, 16, 85),
-    Column("age", "age", 4, 4, 50, right=True),
+    Column("eta", "ETA", 4, 5, 70, right=True),
+    Column("rate", "steps/s", 7, 8, 65, right=True),
+    Column("loss", "loss", 7, 9, 90, right=True),
+    Column("curve", "", 6, 16, 85),
+    Column("age", "age", 4, 5, 50, right=True),
 )
-
-Cells = tuple[str, ...]
 
 
 def fitted(width: int) -> list[tuple[Column, int]]:
@@ -67,6 +65,11 @@ def cell(column: Column, width: int, run: Summary, now: float, sparkline: Sparkl
     """The text of one cell, at most ``width`` characters."""
     text = _TEXTS[column.name](run, width, now, sparkline)
     return visible(text, limit=width)
+
+
+def _model(run: Summary, width: int, now: float, sparkline: Sparkline | None) -> str:
+    """The whole name, or without its family."""
+    return run.model if len(run.model) <= width else run.model.rpartition("/")[2]
 
 
 def _step(run: Summary, width: int, now: float, sparkline: Sparkline | None) -> str:
@@ -111,7 +114,7 @@ def _age(run: Summary, width: int, now: float, sparkline: Sparkline | None) -> s
 _TEXTS: dict[str, Callable[[Summary, int, float, Sparkline | None], str]] = {
     "state": lambda run, *_: shown(run.state),
     "name": lambda run, *_: run.name,
-    "model": lambda run, *_: run.model,
+    "model": _model,
     "data": lambda run, *_: run.dataset.rstrip("/").rpartition("/")[2] or run.dataset,
     "step": _step,
     "bar": _bar,

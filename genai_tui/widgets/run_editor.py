@@ -156,13 +156,14 @@ class RunEditor(Horizontal):
     @on(EntryPicker.Picked)
     @on(EntryPicker.Entered)
     def _tell_hint(self) -> None:
-        """Says what the cursor is on, in the panel that has the focus."""
-        self.query_one("#hint", Static).update(Content(visible(self._hint())))
+        """Says what the cursor is on in the panel that has the focus, if that panel does not."""
+        self.query_one("#hint", Static).update(Content(visible(self._hint())), layout=False)
 
     def _hint(self) -> str:
         for picker in (self.models, self.datasets):
             if picker.has_focus:
-                return f"{picker.picked.name}: {picker.picked.caption}" if picker.picked else ""
+                entry = None if picker.captions else picker.picked
+                return f"{entry.name}: {entry.caption}" if entry else ""
         field = self.form.field
         return f"{field.knob.name}: {field.about()}" if field else ""
 

@@ -162,7 +162,8 @@ class RunTable(ScrollView, can_focus=True):
 
     def _broken(self, run: Summary, base: Style) -> list[Segment]:
         state = _set(shown(run.state), 13, False)
-        reason = visible(f"{run.id}: {run.error}")
+        what = run.error.rpartition(f"{run.id}/")[2]  # the name of a file says enough
+        reason = visible(f"{run.id}: {what}")
         room = max(0, self.size.width - 13 - GAP)
         return [
             Segment(state + " " * GAP, base + self._ink("broken")),

@@ -131,8 +131,9 @@ class Samples(Vertical, can_focus=True):
             self._show_one("nothing")
 
     def _show_caption(self) -> None:
-        pages = f"page {self._page % self._pages + 1}/{self._pages} ↑↓" if self._pages > 1 else ""
-        self.border_subtitle = " · ".join(part for part in (self._caption, pages) if part)
+        page = f" · page {self._page % self._pages + 1} of {self._pages}" if self._pages > 1 else ""
+        self.border_title = f"samples{page}"
+        self.border_subtitle = self._caption
 
     def _show_one(self, what: str) -> None:
         self.query_one(ImageView).display = what == "picture"

@@ -1,4 +1,4 @@
-"""How a run's state looks everywhere: a glyph, the word, and the theme's colour for both."""
+"""How a run's state looks everywhere: a glyph, the word, and the theme variable of its colour."""
 
 from genai_tui.store import Seen
 
@@ -13,14 +13,14 @@ GLYPHS: dict[Seen, str] = {
     "broken": "?",
 }
 COLOURS: dict[Seen, str] = {
-    "starting": "$text-accent",
-    "running": "$text-success",
-    "paused": "$text-warning",
-    "finished": "$text-primary",
-    "stopped": "$text-muted",
-    "interrupted": "$text-warning",
-    "failed": "$text-error",
-    "broken": "$text-error",
+    "starting": "text-accent",
+    "running": "text-success",
+    "paused": "text-warning",
+    "finished": "text-primary",
+    "stopped": "foreground",
+    "interrupted": "text-warning",
+    "failed": "text-error",
+    "broken": "text-error",
 }
 
 

@@ -1,0 +1,102 @@
+"""The command ``genai-tui``: the bare studio at once, verbs through typer, errors as sentences.
+
+Nothing heavy is imported before it is known what is wanted: the studio needs no typer, the verbs
+need no Textual, and PyTorch is never imported here.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from genai_tui.errors import FAILED, MISUSE, UserError
+from genai_tui.visible import visible
+
+INTERRUPTED, READER_GONE = 130, 141
+LONGEST_SENTENCE = 2000
+COMPLETION = "_GENAI_TUI_COMPLETE"
+
+GLOBALS = ("--runs", "--graphics")
+"""Options that may stand anywhere in the command."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit status."""
+    from genai_tui.commands.output import ReaderGoneError
+    from genai_tui.settings import SettingsError
+
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _prepare(given)
+        return _run(given)
+    except UserError as error:
+        return _fail(str(error), error.status)
+    except SettingsError as error:
+        return _fail(str(error), MISUSE)
+    except ReaderGoneError:
+        return READER_GONE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        return _fail(f"{error.strerror or error}{where}", FAILED)
+
+
+def _run(given: list[str]) -> int:
+    chosen, rest = split_globals(given)
+    if rest or COMPLETION in os.environ:
+        from genai_tui.commands.root import run_verb
+
+        return run_verb([*chosen, *rest])
+    options = dict(zip(chosen[::2], chosen[1::2], strict=True))
+    from genai_tui.commands.studio import open_studio
+
+    open_studio(options.get("--runs"), options.get("--graphics"))
+    return 0
+
+
+def split_globals(given: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The global options of a command as name and value, one after the other; and all the rest.
+
+    What follows "--" is data, and an option that lacks its value stays where it is.
+    """
+    chosen: list[str] = []
+    rest: list[str] = []
+    words = iter(range(len(given)))
+    for at in words:
+        name, equals, value = given[at].partition("=")
+        if given[at] == "--":
+            return chosen, [*rest, *given[at:]]
+        if name not in GLOBALS:
+            rest.append(given[at])
+        elif equals:
+            chosen += [name, value]
+        elif at + 1 < len(given):
+            chosen += [name, given[next(words)]]
+        else:
+            rest.append(given[at])
+    return chosen, rest
+
+
+def _prepare(given: Sequence[str]) -> None:
+    """Makes sure that whatever is said can be printed and whatever was typed can be passed on."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+    for word in given:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            shown = ascii(word)
+            raise UserError(f"{shown} is not valid UTF-8", status=MISUSE) from None
+
+
+def _fail(sentence: str, status: int) -> int:
+    from genai_tui.commands.output import tell
+
+    tell(f"genai-tui: {visible(sentence, limit=LONGEST_SENTENCE)}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""The command line as a whole: its verbs, its help, and usage errors as one sentence."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+
+from genai_tui.commands.catalogue import datasets, models
+from genai_tui.commands.delete import delete
+from genai_tui.commands.listing import runs
+from genai_tui.commands.logs import logs
+from genai_tui.commands.options import Globals
+from genai_tui.commands.orders import checkpoint, pause, resume, set_knob, stop
+from genai_tui.commands.sample import sample
+from genai_tui.commands.show import show
+from genai_tui.commands.studio import GraphicsMode, open_studio
+from genai_tui.commands.train import demo, train
+from genai_tui.commands.watch import watch
+from genai_tui.errors import MISUSE, UserError
+
+PROGRAM = "genai-tui"
+TRAIN, LOOK, STEER, DRAW = "Train", "Look", "Steer a training", "Use and tidy up"
+
+EPILOG = """\
+[bold]Examples[/]
+  genai-tui demo                          a first training, in a minute or two
+  genai-tui train gan/dcgan --detach      start it and get the prompt back
+  genai-tui train vae/conv --data ~/photos --set width=32 --steps 5000
+  genai-tui watch latest                  the studio on the newest run
+  genai-tui sample latest --label Sneaker --out sneakers
+  genai-tui runs --json | jq '.[] | select(.state == "running") | .name'
+
+[bold]RUN[/] is the id of a run, a unique beginning of it, its name, or: latest.
+A training belongs to no terminal: it goes on when this one is closed, and
+genai-tui shows it again. --runs and --graphics may stand after the verb, too.
+
+[bold]Exit status[/]
+  0    done
+  1    failed: the training, the worker or the disk
+  2    wrong use: an unknown model, data set, knob, run or option, a value out
+       of its bounds, a run in the wrong state
+  130  interrupted
+  141  the reader of the output has gone
+
+[bold]Environment[/]
+  GENAI_TUI_RUNS      the folder of the runs; --runs goes before it
+  GENAI_TUI_GRAPHICS  how pictures are drawn; --graphics goes before it
+  GENAI_TUI_SETTINGS  settings in TOML: runs, theme, graphics, smoothing
+  GENAI_TUI_CACHE     what can be made again: the catalogue, downloaded data\
+"""
+
+MORE = f"\nExit status, RUN and environment: {PROGRAM} --help"
+
+app = typer.Typer(
+    name=PROGRAM,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{PROGRAM} {version(PROGRAM)}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True, epilog=EPILOG)
+def studio(
+    context: typer.Context,
+    runs: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="The folder of the runs.", show_default=False),
+    ] = None,
+    graphics: Annotated[
+        GraphicsMode | None,
+        typer.Option(help="How the studio draws pictures.", show_default=False),
+    ] = None,
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Train generative models in the terminal: pick one, train it detached, watch it live.
+
+    Without a verb the studio opens: all runs, the GPUs, the newest samples, and
+    a form for the next run.
+    """
+    context.obj = Globals(runs, graphics)
+    if context.invoked_subcommand is None:
+        open_studio(runs, graphics)
+
+
+def _add(verb: Callable[..., None], panel: str, *examples: str, name: str = "") -> None:
+    shown = "\n".join(["[bold]Examples[/]", *(f"  {PROGRAM} {one}" for one in examples), MORE])
+    app.command(name or verb.__name__, rich_help_panel=panel, epilog=shown)(verb)
+
+
+_add(demo, TRAIN, "demo", "demo --no-tui", "demo --steps 2000")
+_add(
+    train,
+    TRAIN,
+    "train vae/conv",
+    "train gan/dcgan --data fashion-mnist --name shoes --detach",
+    "train autoregressive/gpt --data ~/books --set lr=3e-4",
+)
+_add(models, TRAIN, "models", "models vae/conv", "models --json")
+_add(datasets, TRAIN, "datasets", "datasets --json")
+_add(runs, LOOK, "runs", "runs --json", "runs --runs /shared/runs")
+_add(show, LOOK, "show latest", "show conv-k3f9 --json")
+_add(watch, LOOK, "watch", "watch conv-k3f9", "watch /shared/runs/20261122-101530-gan-dcgan-k3f9")
+_add(logs, LOOK, "logs latest", "logs conv-k3f9 --follow")
+_add(pause, STEER, "pause conv-k3f9")
+_add(resume, STEER, "resume conv-k3f9", "resume latest --steps 20000")
+_add(checkpoint, STEER, "checkpoint latest")
+_add(set_knob, STEER, "set latest lr=1e-4", "set conv-k3f9 sample_every=100", name="set")
+_add(stop, STEER, "stop latest", "stop conv-k3f9 --no-wait")
+_add(
+    sample,
+    DRAW,
+    "sample latest --out drawn",
+    "sample latest --label Sneaker --label 3 --count 16 --out shoes",
+    'sample latest --prompt "ROMEO:" --length 400 --out text',
+)
+_add(delete, DRAW, "delete conv-k3f9", "delete conv-k3f9 --yes")
+
+
+def run_verb(words: list[str]) -> int:
+    """Runs the verb that ``words`` name; its exit status.
+
+    Raises:
+        UserError: the words are no command, in one sentence.
+    """
+    try:
+        status: Any = typer.main.get_command(app)(
+            args=words, prog_name=PROGRAM, standalone_mode=False
+        )
+    except typer.TyperException as error:
+        raise UserError(_sentence(error), status=MISUSE) from None
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    return status if isinstance(status, int) else 0
+
+
+def _sentence(error: typer.TyperException) -> str:
+    said = " ".join(error.format_message().split()).rstrip(".")
+    said = said[:1].lower() + said[1:]
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else PROGRAM
+    return f"{said}; see {path} --help"

@@ -1,0 +1,44 @@
+"""Opens the studio, which needs a terminal. Imports no typer: the bare command starts at once."""
+
+import os
+import sys
+from typing import Literal, get_args
+
+from genai_tui import settings
+from genai_tui.errors import MISUSE, UserError
+from genai_tui.store import Run, Store
+
+GraphicsMode = Literal["auto", "kitty", "octant", "quadrant", "half", "ascii"]
+VARIABLE = "GENAI_TUI_GRAPHICS"
+
+
+def open_studio(runs: str | None, graphics: str | None, run: Run | None = None) -> None:
+    """The studio on the store ``runs``, or on one run.
+
+    Raises:
+        UserError: there is no terminal, or no such way of drawing pictures.
+        SettingsError: the settings file cannot be used.
+    """
+    chosen = _graphics(graphics)
+    store = Store(settings.runs_dir(runs))
+    if not has_terminal():
+        instead = f"genai-tui show {run.id}" if run else "genai-tui runs"
+        raise UserError(f"the studio needs a terminal; without one, use: {instead}", status=MISUSE)
+    from genai_tui.app import run_studio
+
+    run_studio(store, open_run=run, graphics=chosen)
+
+
+def has_terminal() -> bool:
+    """Whether there is somebody to show screens to."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _graphics(asked: str | None) -> str:
+    """The way of drawing pictures: option, environment, settings."""
+    chosen = asked or os.environ.get(VARIABLE) or settings.load().graphics
+    modes = get_args(GraphicsMode)
+    if chosen not in modes:
+        sentence = f"there is no way {chosen!r} of drawing pictures; there are {', '.join(modes)}"
+        raise UserError(sentence, status=MISUSE)
+    return chosen

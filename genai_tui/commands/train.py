@@ -1,0 +1,273 @@
+"""``train`` and ``demo``: create a run, start it, and show it until it ends or is left alone."""
+
+import signal
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, TextIO
+
+import typer
+
+from genai_tui import progress
+from genai_tui.commands import completion
+from genai_tui.commands.options import AsJson, globals_of, store_of, word_for
+from genai_tui.commands.output import busy, document, is_terminal, put, say, tell, width_of
+from genai_tui.commands.studio import has_terminal, open_studio
+from genai_tui.errors import MISUSE, UserError
+from genai_tui.store import Run, Seen, Store
+from genai_tui.visible import visible
+
+DEMO_STEPS = 500
+LARGEST_SEED = 2**32 - 1
+
+Steps = Annotated[
+    int | None, typer.Option(min=1, help="Optimizer steps to train.", show_default=False)
+]
+
+
+def train(
+    context: typer.Context,
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A generator, such as vae/conv; see: genai-tui models.",
+            autocompletion=completion.models,
+        ),
+    ],
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="A data set or a path of yours; else the one the model is made for.",
+            autocompletion=completion.datasets,
+        ),
+    ] = "",
+    steps: Steps = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KNOB=VALUE",
+            help="A knob of the model, the data or the training loop. Repeat it for several.",
+            autocompletion=completion.knobs,
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="What to call the run.")] = "",
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Fixes all randomness of the run.")
+    ] = 0,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda:0 ...", autocompletion=completion.devices)
+    ] = "auto",
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Give the prompt back once it trains.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a generator.
+
+    The training belongs to no terminal. Its progress is shown until it ends;
+    Ctrl-C leaves it alone and says how to come back.
+    """
+    asked = settings_of(settings or [], steps)
+    run = begin(
+        store_of(context),
+        model=model,
+        dataset=data,
+        settings=asked,
+        name=name,
+        seed=seed,
+        device=device,
+    )
+    if not detach:
+        attend(run, as_json)
+    elif as_json:
+        document(described(run))
+    else:
+        say(how_to_come_back(run))
+
+
+def demo(
+    context: typer.Context,
+    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps to train.")] = DEMO_STEPS,
+    no_tui: Annotated[
+        bool, typer.Option("--no-tui", help="Plain progress lines instead of the studio.")
+    ] = False,
+) -> None:
+    """Train a small VAE on embedded pictures of clothes and watch it.
+
+    Opens the studio on the run; without a terminal it trains to the end and
+    prints plain lines.
+    """
+    settings = {"steps": str(steps), "log_every": "5", "sample_every": "50"}
+    run = begin(
+        store_of(context),
+        model="vae/conv",
+        dataset="fashion-mini",
+        settings=settings,
+        device="auto",
+    )
+    if no_tui or not has_terminal():
+        attend(run, as_json=False)
+    else:
+        open_studio(str(run.path.parent), globals_of(context).graphics, run)
+
+
+def settings_of(words: Sequence[str], steps: int | None) -> dict[str, str]:
+    """The knobs of ``--set KNOB=VALUE`` and ``--steps``.
+
+    Raises:
+        UserError: a word is no assignment, or a knob is set twice.
+    """
+    found: dict[str, str] = {} if steps is None else {"steps": str(steps)}
+    for word in words:
+        knob, equals, value = word.partition("=")
+        knob = knob.strip()
+        if not equals or not knob:
+            sentence = f"--set takes KNOB=VALUE, as in --set lr=1e-3, not {word!r}"
+            raise UserError(sentence, status=MISUSE)
+        if knob in found:
+            raise UserError(f"{knob} is set twice: say it once", status=MISUSE)
+        found[knob] = value.strip()
+    return found
+
+
+def begin(
+    store: Store,
+    *,
+    model: str,
+    dataset: str,
+    settings: Mapping[str, str],
+    name: str = "",
+    seed: int = 0,
+    device: str,
+) -> Run:
+    """Creates and starts a run.
+
+    Raises:
+        LaunchError, RunError: it cannot be what was asked for, or cannot be started.
+    """
+    from genai_tui import launch
+
+    with busy("a worker looks at the model and the data"):
+        run = launch.create(
+            store,
+            model=model,
+            dataset=dataset,
+            settings=settings,
+            name=name,
+            seed=seed,
+            device=device,
+        )
+    with _uninterrupted():
+        launch.start(run)
+    return run
+
+
+def attend(run: Run, as_json: bool) -> None:
+    """Shows a training until it ends or Ctrl-C leaves it alone.
+
+    Raises:
+        UserError: it failed.
+    """
+    stream = sys.stderr if as_json else sys.stdout
+    put(stream, f"{run.label} trains in {visible(str(run.path))}\n")
+    try:
+        state = progress.follow(run, _display(stream))
+    except KeyboardInterrupt:
+        put(stream, how_to_come_back(run) + "\n")
+        if as_json:
+            document(described(run))
+        return
+    progress.wait_released(run)
+    if as_json:
+        document(described(run))
+    _tell_end(run, state, stream)
+
+
+def described(run: Run) -> dict[str, object]:
+    """What ``--json`` says of a run that was started here."""
+    spec, status = run.spec(), run.status()
+    return {
+        "id": run.id,
+        "name": spec.name,
+        "path": str(run.path),
+        "state": run.state(status),
+        "model": spec.model,
+        "dataset": spec.dataset,
+        "seed": spec.seed,
+        "device": spec.device,
+        "step": status.step,
+        "of": status.of,
+        "loss": status.loss,
+        "sample": str(run.path / status.sample) if status.sample else None,
+        "checkpoint": checkpoint_path(run),
+        "reason": status.reason,
+    }
+
+
+def how_to_come_back(run: Run) -> str:
+    word = word_for(run)
+    lines = [
+        f"{run.label} trains on without this terminal.",
+        f"  watch it  genai-tui watch {word}",
+        f"  stop it   genai-tui stop {word}",
+    ]
+    return "\n".join(lines)
+
+
+def checkpoint_path(run: Run) -> str | None:
+    """The folder of the newest checkpoint."""
+    steps = run.checkpoint_steps()
+    return str(run.path / "checkpoints" / f"step-{steps[-1]:06d}") if steps else None
+
+
+def _tell_end(run: Run, state: Seen, stream: TextIO) -> None:
+    status, word = run.status(), word_for(run)
+    if state not in ("finished", "stopped"):
+        reason = f": {status.reason}" if status.reason else ""
+        more = f"see genai-tui logs {word}"
+        raise UserError(f"run {run.label} {state} at step {status.step:,}{reason}; {more}")
+    lines = [
+        f"{run.label} {state} at step {status.step:,}.",
+        f"  samples     {visible(str(_grid(run.path / status.sample)))}" if status.sample else "",
+        f"  checkpoint  {visible(checkpoint_path(run) or 'none')}",
+        f"  run         {visible(str(run.path))}",
+        f"  look at it  genai-tui watch {word}",
+        f"  draw more   genai-tui sample {word} --out FOLDER",
+    ]
+    put(stream, "\n".join(line for line in lines if line) + "\n")
+
+
+def _grid(folder: Path) -> Path:
+    """The picture of all samples where they are pictures, else their folder."""
+    grid = folder / "grid.png"
+    return grid if grid.is_file() else folder
+
+
+def _display(stream: TextIO) -> progress.Display:
+    if is_terminal(stream):
+        return progress.InPlace(partial(put, stream), partial(width_of, stream))
+    return progress.Plain(partial(put, stream))
+
+
+@contextmanager
+def _uninterrupted() -> Generator[None]:
+    """Keeps a Ctrl-C until the run has been started, so that none is left half begun."""
+    came: list[int] = []
+
+    def remember(number: int, _: FrameType | None) -> None:
+        came.append(number)
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        tell("interrupted; the run has been started and trains on")
+        raise KeyboardInterrupt

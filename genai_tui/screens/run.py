@@ -1,0 +1,233 @@
+"""One run, live: curves, samples, GPUs, console, and every command that it takes."""
+
+import time
+from pathlib import PurePosixPath
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.timer import Timer
+from textual.widget import Widget
+
+from backends.records import Command, Sample
+from genai_tui.feed import Feed
+from genai_tui.history import History
+from genai_tui.screens.commanding import Commanding
+from genai_tui.store import LIVE, Run, Store, Summary
+from genai_tui.widgets.activity import Activity
+from genai_tui.widgets.chart_grid import Chart, ChartGrid
+from genai_tui.widgets.console import Console
+from genai_tui.widgets.field import Field
+from genai_tui.widgets.key_bar import KeyBar
+from genai_tui.widgets.meters import Meters
+from genai_tui.widgets.run_header import RunHeader
+from genai_tui.widgets.samples import Samples
+
+PAINT_SECONDS = 0.3
+"""Charts are drawn at most this often, however fast records come."""
+_PANELS = (Chart, Samples, Meters, Console, Activity)
+
+
+class RunScreen(Commanding):
+    """Holds the run's history; its widgets are told what to draw."""
+
+    class Closed(Message):
+        """The user wants to go back."""
+
+    AUTO_FOCUS = ""
+    ALLOW_IN_MAXIMIZED_VIEW = "RunHeader, KeyBar"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "sample", "sample", tooltip="Draw samples now", id="run.sample"),
+        Binding("c", "checkpoint", "checkpoint", tooltip="Save a checkpoint now", id="run.checkpoint"),
+        Binding("f", "maximise", "maximise", tooltip="The focused panel alone, or all", id="run.f"),
+        Binding("left", "scrub(-1)", "samples before", show=False, tooltip="Samples before"),
+        Binding("right", "scrub(1)", "samples after", show=False, tooltip="Samples after"),
+        Binding("end", "newest", "newest", show=False, tooltip="The newest samples, from now on"),
+        Binding("l", "log", "log y", show=False, tooltip="Logarithmic y axis", id="run.log"),
+        Binding(
+            "plus,equals_sign",
+            "smooth(1)",
+            "smoother",
+            show=False,
+            tooltip="Smoother curves",
+            id="run.smoother",
+        ),
+        Binding(
+            "minus", "smooth(-1)", "rougher", show=False, tooltip="Rougher curves", id="run.rougher"
+        ),
+        Binding("q,escape", "close", "back", tooltip="Back to the runs; training goes on", id="run.q"),
+    ]
+
+    def __init__(self, store: Store, feed: Feed, run: Run, *, smoothing: float = 0.6) -> None:
+        super().__init__(store, feed)
+        self.run = run
+        self.history = History()
+        self._summary: Summary | None = None
+        self._smoothing = smoothing
+        self._chosen_sample: int | None = None  # None follows the newest
+        self._timer: Timer | None = None
+        self._painted = 0.0
+
+    @property
+    def chosen(self) -> Summary | None:
+        return self._summary
+
+    def compose(self) -> ComposeResult:
+        yield RunHeader()
+        yield Field(id="why")
+        with Horizontal(id="run"):
+            with Vertical(id="curves"):
+                yield ChartGrid(self._smoothing, id="charts")
+                with Horizontal(id="below"):
+                    yield Console(id="console")
+                    yield Activity(id="activity")
+            with Vertical(id="beside"):
+                yield Samples(id="samples")
+                yield Meters(id="meters")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self.query_one("#why").display = False
+        self._say_smoothing()
+        self.feed.follow(self.run, self)
+
+    def on_unmount(self) -> None:
+        self.feed.drop(self)
+
+    # ------------------------------------------------------------------ what the feed has read
+
+    def on_feed_records_read(self, event: Feed.RecordsRead) -> None:
+        self.history.fold(event.chunk.records, event.chunk.damaged)
+        event.taken.set()
+        self._paint_soon()
+
+    def on_feed_status_read(self, event: Feed.StatusRead) -> None:
+        self._summary = event.summary
+        self._show_header()
+
+    def on_feed_telemetry_read(self, event: Feed.TelemetryRead) -> None:
+        self.query_one(Meters).follow(event.samples)
+
+    def on_feed_console_read(self, event: Feed.ConsoleRead) -> None:
+        self.query_one(Console).write(event.text)
+
+    def on_feed_run_lost(self) -> None:
+        self.say(f"The folder of run {self.run.id} is gone.", severe=True)
+        self.action_close()
+
+    # ------------------------------------------------------------------ what is drawn
+
+    def _paint_soon(self) -> None:
+        if self._timer is None:
+            wait = max(0.01, self._painted + PAINT_SECONDS - time.monotonic())
+            self._timer = self.set_timer(wait, self._paint)
+
+    def _paint(self) -> None:
+        self._timer, self._painted = None, time.monotonic()
+        self.query_one(ChartGrid).follow(self.history)
+        self.query_one(Activity).follow(self.history)
+        self._show_samples()
+        self._show_header()
+
+    def _show_header(self) -> None:
+        run = self._summary
+        if run is None:
+            return
+        phase = self.history.phase.name if self.history.phase else run.status.phase
+        self.query_one(RunHeader).show(run, phase if run.state in LIVE else "")
+        why = self.query_one("#why", Field)
+        reason = why_not(run)
+        why.display = bool(reason)
+        why.show(reason)
+
+    def _show_samples(self) -> None:
+        drawn = self.history.samples
+        panel = self.query_one(Samples)
+        if not drawn:
+            panel.show(self.run.path, "")
+            return
+        index = len(drawn) - 1 if self._chosen_sample is None else self._chosen_sample
+        index = max(0, min(index, len(drawn) - 1))
+        panel.show(self.run.path, _folder(drawn[index]), _place(drawn, index))
+
+    def _say_smoothing(self) -> None:
+        weight = self.query_one(ChartGrid).weight
+        self.query_one("#charts").border_subtitle = f"smoothing {weight:g}" if weight else ""
+
+    # ------------------------------------------------------------------ what keys do
+
+    def commanded(self, command: Command) -> None:
+        activity = self.query_one(Activity)
+        activity.request(command)
+        activity.follow(self.history)
+
+    def action_sample(self) -> None:
+        self.command("sample")
+
+    def action_checkpoint(self) -> None:
+        self.command("checkpoint")
+
+    def action_maximise(self) -> None:
+        if self.maximized is not None:
+            self.minimize()
+            return
+        panel = self._focused_panel()
+        if panel is not None:
+            self.maximize(panel, container=False)
+
+    def action_scrub(self, by: int) -> None:
+        newest = len(self.history.samples) - 1
+        index = (newest if self._chosen_sample is None else self._chosen_sample) + by
+        self._chosen_sample = None if index >= newest else max(0, index)
+        self._show_samples()
+
+    def action_newest(self) -> None:
+        self._chosen_sample = None
+        self._show_samples()
+
+    def action_log(self) -> None:
+        self.query_one(ChartGrid).toggle_log()
+
+    def action_smooth(self, direction: int) -> None:
+        self.query_one(ChartGrid).smooth(direction, self.history)
+        self._say_smoothing()
+
+    def action_close(self) -> None:
+        if self.maximized is not None:
+            self.minimize()
+        else:
+            self.post_message(self.Closed())
+
+    def _focused_panel(self) -> Widget | None:
+        if self.focused is None:
+            return next(iter(self.query(Chart)), None)
+        around = (node for node in self.focused.ancestors_with_self if isinstance(node, _PANELS))
+        return next(around, None)
+
+
+def why_not(run: Summary) -> str:
+    """Why a run does not train, and what to do; empty while it trains or if it has finished."""
+    if run.state in LIVE or run.state == "finished":
+        return ""
+    status = run.status
+    causes = [run.error or status.reason]
+    if status.signal is not None:
+        causes.append(f"signal {status.signal}")
+    elif status.exit_code:
+        causes.append(f"exit code {status.exit_code}")
+    cause = " · ".join(cause for cause in causes if cause) or "nobody said why"
+    hint = "" if run.state == "broken" else " · press r to resume"
+    return f"{run.state}: {cause}{hint}"
+
+
+def _folder(sample: Sample) -> str:
+    """The folder a record names, without any way out of the run's own."""
+    path = PurePosixPath(sample.path)
+    return "" if path.is_absolute() or ".." in path.parts else str(path)
+
+
+def _place(drawn: list[Sample], index: int) -> str:
+    many = f" · {index + 1} of {len(drawn)}" if len(drawn) > 1 else ""
+    return f"step {drawn[index].step:,}{many}"

@@ -1,0 +1,144 @@
+"""Live graphs of the machine that trains: its GPUs, or processor and memory where it has none."""
+
+import math
+from collections import deque
+from collections.abc import Iterable
+
+import numpy as np
+from textual.containers import VerticalScroll
+
+from genai_tui.charts.gauge import Gauge
+from genai_tui.telemetry.record import Gpu, Telemetry
+from genai_tui.widgets.machine import no_gpu
+
+BIN_SECONDS = 5.0
+"""Samples of so many seconds are one dot, so that the graphs move that rarely: bytes cost."""
+BINS = 240
+LEAST_WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 16, 3, 6
+GIB = float(2**30)
+
+
+class Bins:
+    """Means of a quantity over equal stretches of time, the newest last; NaN where unknown."""
+
+    def __init__(self) -> None:
+        self._means: deque[float] = deque(maxlen=BINS)
+        self._bin = 0
+        self._sum, self._count = 0.0, 0
+        self.last: float | None = None
+
+    def push(self, t: float, value: float | None) -> None:
+        """Takes in a sample; one that is older than the newest stretch is left out."""
+        place = math.floor(t / BIN_SECONDS)
+        if self._means and place < self._bin:
+            return
+        if not self._means or place > self._bin:
+            gap = min(place - self._bin - 1, BINS) if self._means else 0
+            self._means.extend([math.nan] * (gap + 1))
+            self._bin, self._sum, self._count = place, 0.0, 0
+        self.last = value
+        if value is not None and math.isfinite(value):
+            self._sum, self._count = self._sum + value, self._count + 1
+            self._means[-1] = self._sum / self._count
+
+    def newest(self, count: int) -> np.ndarray:
+        """The last ``count`` means, float64 [count]; NaN before the first."""
+        known = list(self._means)[-count:]
+        return np.array([math.nan] * (count - len(known)) + known)
+
+
+class Meter(Gauge):
+    """A gauge that remembers."""
+
+    def __init__(self, title: str, unit: str, high: float | None) -> None:
+        super().__init__()
+        self._name, self._of, self._high = title, unit, high
+        self._bins = Bins()
+
+    def push(self, t: float, value: float | None, high: float | None) -> None:
+        self._bins.push(t, value)
+        self._high = high or self._high
+
+    def paint(self) -> None:
+        """Two dots a column: each stretch of time has a place of its own."""
+        values = self._bins.newest(max(2, 2 * self.size.width))
+        self.show(self._name, values, self._bins.last, self._of, high=self._high)
+
+
+Reading = tuple[str, str, float | None, float | None]
+"""Title, unit, value, and the most it can be if that is known."""
+
+
+class Meters(VerticalScroll, can_focus=True):
+    """A meter a quantity, made when it is first measured."""
+
+    ALLOW_MAXIMIZE = True
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._meters: dict[str, Meter] = {}
+
+    def on_mount(self) -> None:
+        self.border_title = "machine"
+
+    def on_resize(self) -> None:
+        self._arrange()
+
+    def follow(self, samples: list[Telemetry]) -> None:
+        """Takes in the next samples of the run's telemetry."""
+        for sample in samples:
+            for title, unit, value, high in readings(sample):
+                self._meter(title, unit, high).push(sample.t, value, high)
+        last = samples[-1]
+        self.border_title = f"{len(last.gpus)} GPU" if last.gpus else no_gpu(last)
+        problems = {gpu.problem for gpu in last.gpus if gpu.problem}
+        self.border_subtitle = ", ".join(sorted(problems)) or _names(last.gpus)
+        self.call_after_refresh(self._paint)
+
+    def _meter(self, title: str, unit: str, high: float | None) -> Meter:
+        if title not in self._meters:
+            self._meters[title] = Meter(title, unit, high)
+            self.mount(self._meters[title])
+            self._arrange()
+        return self._meters[title]
+
+    def _arrange(self) -> None:
+        """As few columns as it takes to see all meters; then as high as there is room."""
+        count, (width, height) = len(self._meters), self.size
+        if not count or not width:
+            return
+        most = max(1, min(count, width // LEAST_WIDTH, 4))
+        fits = (n for n in (2, 4) if n < most and math.ceil(count / n) * LEAST_HEIGHT <= height)
+        columns = next(fits, most)
+        rows = math.ceil(count / columns)
+        self.styles.grid_size_columns = columns
+        self.styles.grid_rows = str(max(LEAST_HEIGHT, min(height // rows, MOST_HEIGHT)))
+        self.call_after_refresh(self._paint)
+
+    def _paint(self) -> None:
+        for meter in self._meters.values():
+            meter.paint()
+
+
+def readings(sample: Telemetry) -> Iterable[Reading]:
+    """What is worth a graph, GPUs first; memory in GiB."""
+    for gpu in sample.gpus:
+        name = f"GPU {gpu.index}" if len(sample.gpus) > 1 else "GPU"
+        yield name, "%", gpu.utilisation, 100.0
+        yield f"{name} mem", "G", _gib(gpu.memory_used), _gib(gpu.memory_total)
+        yield f"{name} power", "W", gpu.power, gpu.power_limit
+        yield f"{name} temp", "°C", gpu.temperature, 100.0
+    worker, host = sample.worker, sample.host
+    cores = 100.0 * host.cores if host.cores else None
+    yield "worker CPU", "%", worker.cpu if worker else None, cores
+    yield "worker mem", "G", _gib(worker.memory if worker else None), _gib(host.memory_total)
+    yield "host CPU", "%", host.cpu, 100.0
+    yield "host mem", "G", _gib(host.memory_used), _gib(host.memory_total)
+
+
+def _gib(count: int | None) -> float | None:
+    return None if count is None else count / GIB
+
+
+def _names(gpus: list[Gpu]) -> str:
+    return ", ".join(sorted({gpu.name.removeprefix("NVIDIA ") for gpu in gpus if gpu.name}))

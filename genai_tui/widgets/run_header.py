@@ -1,0 +1,74 @@
+"""The two lines above a run: what it is, how it is, how far it is. Each field repaints alone."""
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from genai_tui import amounts
+from genai_tui.store import LIVE, Summary
+from genai_tui.visible import visible
+from genai_tui.widgets.field import Field
+from genai_tui.widgets.run_columns import BAR, BAR_REST
+from genai_tui.widgets.states import COLOURS, shown
+
+
+class ProgressBar(Field):
+    """How much is done, over its whole width."""
+
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._share = 0.0
+
+    def fill(self, share: float) -> None:
+        self._share = min(1.0, max(0.0, share))
+        self._draw()
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        width = self.size.width
+        done = round(width * self._share)
+        self.show((BAR * done, "$primary"), (BAR_REST * (width - done), "$foreground 30%"))
+
+
+class RunHeader(Vertical):
+    """Shows a summary; the phase comes from the records, which know it first."""
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            yield Field(id="state")
+            yield Field(id="title")
+            yield Field(id="phase")
+        with Horizontal():
+            yield ProgressBar(id="progress")
+            yield Field(id="steps")
+            yield Field(id="eta")
+            yield Field(id="rate")
+            yield Field(id="items")
+
+    def show(self, run: Summary, phase: str) -> None:
+        status, live = run.status, run.state in LIVE
+        self._field("state").show((shown(run.state), f"bold ${COLOURS[run.state]}"))
+        about = f"  {run.model} · {run.dataset}"
+        self._field("title").show((visible(run.name), "bold"), (visible(about), "$text-muted"))
+        self._field("phase").show((visible(phase), "$text-muted"))
+        self.query_one(ProgressBar).fill(status.step / status.of if status.of else 0.0)
+        self._field("steps").show(_steps(status.step, status.of))
+        self._field("eta").show(f"ETA {amounts.duration(status.eta)}" if live else "")
+        self._field("rate").show(
+            f"{amounts.rate(status.steps_per_second)} steps/s" if live else ""
+        )
+        self._field("items").show(
+            f"{amounts.rate(status.items_per_second)} items/s" if live else ""
+        )
+
+    def _field(self, name: str) -> Field:
+        return self.query_one(f"#{name}", Field)
+
+
+def _steps(step: int, of: int) -> str:
+    if not of:
+        return f"step {step:,}"
+    if of >= 1_000_000:
+        return f"{amounts.count(step)}/{amounts.count(of)} {100 * step / of:.0f} %"
+    return f"{step:,}/{of:,} {100 * step / of:.0f} %"
