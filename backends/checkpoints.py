@@ -6,10 +6,12 @@ written into a hidden folder, flushed, and renamed; so a name without a leading 
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -74,7 +77,6 @@ def save(
         _sync_folder(hidden)
         barrier()
         _give_name(hidden, target)
-        _sync_folder(root)
     except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
         raise
@@ -91,8 +93,13 @@ def prune(root: Path, keep: int) -> None:
 
 
 def sweep(root: Path) -> None:
-    """Removes half-written and half-deleted checkpoints. Only while no save is under way."""
-    for pattern in (".tmp-*", ".del-*"):
+    """Removes what is half-written or half-deleted, and puts back what was never replaced.
+
+    Only while no save is under way.
+    """
+    for older in root.glob(".old-*"):
+        _put_back(older, root / older.name.removeprefix(".old-"))
+    for pattern in (".tmp-*", ".del-*", ".old-*"):
         for leftover in root.glob(pattern):
             shutil.rmtree(leftover, ignore_errors=True)
 
@@ -105,22 +112,45 @@ def _write_parts(folder: Path, step: int, state: Mapping[str, Any]) -> dict[str,
         document[part] = _flatten(value, tensors, "")
         if tensors:
             name = f"{part}.safetensors"
-            save_file(tensors, folder / name)
-            (folder / name).chmod(0o600)
+            _write_tensors(folder / name, tensors)
             files[name] = _synced_entry(folder / name)
     _write_synced(folder / "state.json", _json({"step": step, "parts": document}))
     files["state.json"] = _synced_entry(folder / "state.json")
     return files
 
 
+def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:  # its writer is not Python's: "... (os error 28)"
+        found = re.search(r"(?:os error|code:) (\d+)", str(error))
+        number = int(found[1]) if found else errno.EIO
+        raise OSError(number, os.strerror(number), str(path)) from error
+    path.chmod(0o600)
+
+
 def _give_name(hidden: Path, target: Path) -> None:
-    if target.exists():  # the same step, written by an earlier attempt
-        doomed = target.with_name(f".del-{target.name}-{os.getpid()}")
-        target.rename(doomed)
+    """The moment at which a checkpoint is there. One of the same step, written by an earlier
+    attempt, makes room, and comes back if this fails."""
+    older = target.with_name(f".old-{target.name}")
+    try:
+        if target.exists():
+            shutil.rmtree(older, ignore_errors=True)
+            target.rename(older)
         hidden.rename(target)
-        shutil.rmtree(doomed, ignore_errors=True)
-    else:
-        hidden.rename(target)
+        _sync_folder(target.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            if not hidden.exists():
+                target.rename(hidden)
+            _put_back(older, target)
+        raise
+    shutil.rmtree(older, ignore_errors=True)
+
+
+def _put_back(older: Path, target: Path) -> None:
+    if older.exists() and not target.exists():
+        older.rename(target)
 
 
 def _synced_entry(path: Path) -> dict[str, Any]:
@@ -160,17 +190,24 @@ def _json(value: object) -> bytes:
 # --------------------------------------------------------------------------- reading
 
 
-def verify(path: Path) -> None:
-    """Raises CheckpointError where a file is missing, of another size or of another hash."""
+def verify(path: Path) -> set[str]:
+    """Names of the files of a checkpoint, all of which are what was saved.
+
+    Raises:
+        CheckpointError: a file is missing, of another size or of another hash.
+    """
     try:
         manifest = json.loads((path / "manifest.json").read_bytes())
         files, version = dict(manifest["files"]), int(manifest["format"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path} has no readable manifest ({error})") from None
     if version > FORMAT:
         raise CheckpointError(f"{path} was written by a newer genai-tui (format {version})")
+    if "state.json" not in files or any(Path(name).name != name for name in files):
+        raise CheckpointError(f"{path} has a manifest of other files than its own")
     for name, entry in files.items():
-        _verify_file(path / Path(name).name, entry)
+        _verify_file(path / name, entry)
+    return set(files)
 
 
 def _verify_file(file: Path, entry: Any) -> None:
@@ -188,11 +225,15 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     Raises:
         CheckpointError: for anything missing or damaged.
     """
-    verify(path)
+    names = verify(path)
     try:
         document = json.loads((path / "state.json").read_bytes())["parts"]
-        return {part: _load_part(path, part, value, device) for part, value in document.items()}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        files = {part: path / f"{part}.safetensors" for part in document}
+        return {
+            part: _load_part(file if file.name in names else None, document[part], device)
+            for part, file in files.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise CheckpointError(f"{path} cannot be read ({error})") from None
 
 
@@ -215,10 +256,8 @@ def load_newest(root: Path) -> tuple[int, dict[str, Any], list[str]] | None:
     return None
 
 
-def _load_part(path: Path, part: str, value: Any, device: torch.device | str) -> Any:
-    file = path / f"{part}.safetensors"
-    tensors = load_file(file, device=str(device)) if file.exists() else {}
-    return _unflatten(value, tensors)
+def _load_part(file: Path | None, value: Any, device: torch.device | str) -> Any:
+    return _unflatten(value, load_file(file, device=str(device)) if file else {})
 
 
 # --------------------------------------------------------------------------- tagged JSON
@@ -227,8 +266,8 @@ def _load_part(path: Path, part: str, value: Any, device: torch.device | str) ->
 def _flatten(value: Any, tensors: dict[str, Tensor], name: str) -> Any:
     """``value`` as JSON; its tensors go to ``tensors`` under their path."""
     if isinstance(value, Tensor):
-        if name in tensors:
-            raise ValueError(f"two tensors of a checkpoint are called {name!r}")
+        while name in tensors:  # {"a.b": ...} beside {"a": {"b": ...}}
+            name += "'"
         tensors[name] = value.contiguous()
         return {"$tensor": name}
     if isinstance(value, Mapping):

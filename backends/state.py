@@ -71,6 +71,7 @@ class TrainState:
     def __init__(self, model: Model, config: TrainConfig) -> None:
         self.model = model
         self.phases = list(model.phases())
+        self._learning = {phase.name: _learning(phase.module) for phase in self.phases}
         self.ema = copy.deepcopy(model) if config.ema_half_life else None
         self.optimizers = [_optimizer(phase, config) for phase in self.phases]
         self.window = Window()
@@ -86,9 +87,11 @@ class TrainState:
 
     def focus(self, phase: Phase) -> None:
         """Lets gradients flow to the weights of ``phase`` alone."""
-        if len(self.phases) > 1:
-            for other in self.phases:
-                other.module.requires_grad_(other is phase)
+        for parameters in self._learning.values():  # turns may share a module
+            for parameter in parameters:
+                parameter.requires_grad_(False)
+        for parameter in self._learning[phase.name]:
+            parameter.requires_grad_(True)
 
     def finish_step(self, step: int, terms: Mapping[str, Tensor], half_life: float) -> None:
         """Counts a step that has been optimised: average, clock, terms to log."""
@@ -137,6 +140,11 @@ class TrainState:
         loop = snapshot["loop"]
         self.step, self.overrides = int(loop["step"]), dict(loop["overrides"])
         self.window.restore(loop["window"], self.model.device)
+
+
+def _learning(module: nn.Module) -> list[nn.Parameter]:
+    """The weights of a turn; what the model itself has frozen is none."""
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
 def _optimizer(phase: Phase, config: TrainConfig) -> torch.optim.Optimizer:

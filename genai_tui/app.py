@@ -1,7 +1,7 @@
 """The studio: opens screens on messages, and holds what all of them share."""
 
+import gc
 import select
-import signal
 import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -13,20 +13,26 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.color import Color
+from textual.command import Provider
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 
 from genai_tui.feed import Feed
 from genai_tui.images.detect import Graphics, detect
-from genai_tui.screens.commanding import Commanding
-from genai_tui.screens.dialogs import TooSmall, is_too_small
+from genai_tui.screens.too_small import TooSmall, is_too_small
 from genai_tui.screens.runs import RunsScreen
 from genai_tui.settings import Settings
 from genai_tui.store import LIVE, Run, Store
 from genai_tui.visible import visible
 
 HANGUP_SECONDS = 2.0
+
+
+def _run_commands() -> type[Provider]:
+    from genai_tui.palette import RunCommands
+
+    return RunCommands
 
 
 class Visible(LineFilter):
@@ -49,6 +55,7 @@ class StudioApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (150, "-very-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
+    COMMANDS = App.COMMANDS | {_run_commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", tooltip="Every key of this screen", id="help"),
         Binding(
@@ -96,6 +103,9 @@ class StudioApp(App[None]):
         self._feed.stop()
 
     def on_ready(self) -> None:
+        # All that the program consists of is there by now; it need never be looked through again.
+        gc.freeze()
+        gc.enable()
         self._replay(self.graphics.typed)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -145,10 +155,6 @@ class StudioApp(App[None]):
                 run = partial(self.run_action, binding.action, active.node)
                 yield SystemCommand(binding.description.capitalize(), binding.tooltip, run)
         yield SystemCommand("Theme", "Choose the colours", self.action_change_theme)
-        if isinstance(screen, Commanding):
-            for run in self.store.summaries():
-                open_it = partial(self.open_run, run.id)
-                yield SystemCommand(f"Open {visible(run.name)}", f"{run.model} · {run.state}", open_it)
 
     def _run_screen(self, run: Run) -> Screen[None]:
         # Imported here because charts and pictures are not needed for the first paint of the list.
@@ -189,6 +195,7 @@ def run_studio(store: Store, open_run: Run | None = None, graphics: str | None =
     Raises:
         ValueError: ``graphics`` is no way of showing pictures.
     """
+    gc.disable()  # until the first paint: a tenth of the time it takes would go there
     app = StudioApp(store, graphics=detect(graphics), open_run=open_run)
     app.run()
     live = sum(run.state in LIVE for run in store.summaries())

@@ -79,6 +79,9 @@ def split_globals(given: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _prepare(given: Sequence[str]) -> None:
     """Makes sure that whatever is said can be printed and whatever was typed can be passed on."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started us, as in ``genai-tui runs >&-``
+            setattr(sys, name, open(os.devnull, "r+"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -3,6 +3,7 @@
 Workers are processes; this module starts them and never imports PyTorch itself.
 """
 
+import contextlib
 import getpass
 import importlib.metadata
 import json
@@ -11,6 +12,7 @@ import platform
 import selectors
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -129,32 +131,41 @@ class Planner:
             except OSError:
                 answer = b""
             if not answer:
-                self._end(process)
-                raise LaunchError(f"the planning worker died: {_last_line(process)}")
+                raise LaunchError(f"the planning worker died: {self._end(process)}")
         return msgspec.json.decode(answer, type=Plan)
 
     def close(self) -> None:
         """Ends the worker."""
         process = self._process
         if process is not None:
-            process.kill()
             self._end(process)
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
+            # A file, since a pipe that nobody reads would fill up and stop the worker.
+            self._errors = tempfile.TemporaryFile()  # noqa: SIM115
             self._process = subprocess.Popen(
                 _worker(["plan"]),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stderr=self._errors,
                 process_group=0,
             )
         return self._process
 
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
+    def _end(self, process: subprocess.Popen[bytes]) -> str:
+        """Ends the worker; the last thing that it said."""
         process.kill()
         process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):  # a request that it did not take
+                    pipe.close()
         self._process = None
+        self._errors.seek(0)
+        said = self._errors.read().decode(errors="replace").strip()
+        self._errors.close()
+        return said.splitlines()[-1] if said else f"exit status {process.returncode}"
 
 
 # --------------------------------------------------------------------------- creating and starting
@@ -308,11 +319,6 @@ def _ask_worker(arguments: list[str]) -> bytes:
         sentence = lines[-1] if lines else f"the worker ended with {done.returncode}"
         raise LaunchError(sentence, status=MISUSE if done.returncode == MISUSE else FAILED)
     return done.stdout
-
-
-def _last_line(process: subprocess.Popen[bytes]) -> str:
-    said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
-    return said.splitlines()[-1] if said else f"exit status {process.returncode}"
 
 
 def _first_line(fd: int, seconds: float) -> str:

@@ -296,19 +296,26 @@ def _fill(path: Path, spec: RunSpec) -> None:
     try:
         for name in ("samples", "checkpoints", "control"):
             (path / name).mkdir(mode=0o700)
-        write_atomic(path / "run.json", msgspec.json.format(records.encode(spec)))
+        document = msgspec.json.format(records.encode(spec))
+        write_atomic(path / "run.json", document, durable=True)
     except OSError:
         shutil.rmtree(path, ignore_errors=True)
         raise
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Replaces a file, so that a reader finds the old content or the new and nothing between."""
+def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Replaces a file, so that a reader finds the old content or the new and nothing between.
+
+    What is ``durable`` survives a power cut right after.
+    """
     hidden = path.with_name(f".{path.name}.{os.getpid()}")
     fd = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         with open(fd, "wb") as file:
             file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(fd)
         os.replace(hidden, path)
     except OSError:
         hidden.unlink(missing_ok=True)

@@ -179,7 +179,7 @@ class FakeHouse:
 class Prompt(NewRunScreen):
     """Asks the planner without waiting for the next key."""
 
-    DEBOUNCE = 0.0
+    DEBOUNCE = 0.001
 
 
 class Host(App[None]):

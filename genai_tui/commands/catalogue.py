@@ -66,7 +66,7 @@ def _named(found: Sequence[ModelInfo], name: str) -> ModelInfo:
             return model
     names = [model.name for model in found]
     near = ", ".join(difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names)
-    raise UserError(f"unknown model: {name!r}; there is {near}", status=MISUSE)
+    raise UserError(f"unknown model: {name!r}; did you mean {near}?", status=MISUSE)
 
 
 def _print_model(model: ModelInfo) -> None:

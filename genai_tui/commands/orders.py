@@ -10,7 +10,7 @@ import typer
 from backends.records import Command, Mark, Verb
 from genai_tui import liveness, progress
 from genai_tui.commands.options import AsJson, RunName, run_of, word_for
-from genai_tui.commands.output import busy, document, say
+from genai_tui.commands.output import busy, document, say, tell
 from genai_tui.errors import MISUSE, UserError
 from genai_tui.liveness import Identity
 from genai_tui.store import LIVE, Run
@@ -85,8 +85,7 @@ def stop(
     found.command("stop")
     _hurry(found)
     if not no_wait:
-        with busy(f"{found.label} finishes its step and writes a checkpoint"):
-            _wait_for_end(found)
+        _wait_for_end(found)
     _tell_stop(found, as_json)
 
 
@@ -170,9 +169,14 @@ def _here() -> str:
 
 
 def _wait_for_end(run: Run) -> None:
-    while run.state() in LIVE:
-        time.sleep(POLL_SECONDS)
-    progress.wait_released(run)
+    try:
+        with busy(f"{run.label} finishes its step and writes a checkpoint"):
+            while run.state() in LIVE:
+                time.sleep(POLL_SECONDS)
+            progress.wait_released(run)
+    except KeyboardInterrupt:
+        tell(f"{run.label} stops all the same, after its step.")
+        raise
 
 
 def _tell_stop(run: Run, as_json: bool) -> None:

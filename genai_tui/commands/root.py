@@ -147,7 +147,7 @@ def run_verb(words: list[str]) -> int:
 
 def _sentence(error: typer.TyperException) -> str:
     said = " ".join(error.format_message().split()).rstrip(".")
-    said = said[:1].lower() + said[1:]
+    said = (said[:1].lower() + said[1:]).replace(". Did", "; did").replace(": Input", ": input")
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else PROGRAM
     return f"{said}; see {path} --help"

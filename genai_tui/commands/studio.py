@@ -19,7 +19,7 @@ def open_studio(runs: str | None, graphics: str | None, run: Run | None = None) 
         UserError: there is no terminal, or no such way of drawing pictures.
         SettingsError: the settings file cannot be used.
     """
-    chosen = _graphics(graphics)
+    chosen = graphics_of(graphics)
     store = Store(settings.runs_dir(runs))
     if not has_terminal():
         instead = f"genai-tui show {run.id}" if run else "genai-tui runs"
@@ -34,8 +34,13 @@ def has_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _graphics(asked: str | None) -> str:
-    """The way of drawing pictures: option, environment, settings."""
+def graphics_of(asked: str | None) -> str:
+    """The way of drawing pictures: ``asked``, else the environment's, else the settings'.
+
+    Raises:
+        UserError: there is no such way.
+        SettingsError: the settings file cannot be used.
+    """
     chosen = asked or os.environ.get(VARIABLE) or settings.load().graphics
     modes = get_args(GraphicsMode)
     if chosen not in modes:

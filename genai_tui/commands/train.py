@@ -15,7 +15,7 @@ from genai_tui import progress
 from genai_tui.commands import completion
 from genai_tui.commands.options import AsJson, globals_of, store_of, word_for
 from genai_tui.commands.output import busy, document, is_terminal, put, say, tell, width_of
-from genai_tui.commands.studio import has_terminal, open_studio
+from genai_tui.commands.studio import graphics_of, has_terminal, open_studio
 from genai_tui.errors import MISUSE, UserError
 from genai_tui.store import Run, Seen, Store
 from genai_tui.visible import visible
@@ -103,6 +103,9 @@ def demo(
     Opens the studio on the run; without a terminal it trains to the end and
     prints plain lines.
     """
+    plain, graphics = no_tui or not has_terminal(), globals_of(context).graphics
+    if not plain:
+        graphics_of(graphics)  # refused before anything is started
     settings = {"steps": str(steps), "log_every": "5", "sample_every": "50"}
     run = begin(
         store_of(context),
@@ -111,10 +114,10 @@ def demo(
         settings=settings,
         device="auto",
     )
-    if no_tui or not has_terminal():
+    if plain:
         attend(run, as_json=False)
     else:
-        open_studio(str(run.path.parent), globals_of(context).graphics, run)
+        open_studio(str(run.path.parent), graphics, run)
 
 
 def settings_of(words: Sequence[str], steps: int | None) -> dict[str, str]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from genai_tui.images.glyphs import GLYPHS, SHADES, CellMode
 from genai_tui.images.tonemap import Picture
 
-CellMode = Literal["octant", "quadrant", "half", "ascii"]
 CELL_MODES: tuple[CellMode, ...] = ("octant", "quadrant", "half", "ascii")
 
 SUBPIXELS: dict[CellMode, tuple[int, int]] = {
@@ -25,22 +24,6 @@ SUBPIXELS: dict[CellMode, tuple[int, int]] = {
 """How many columns and rows of subpixels one cell has. A cell is taken to be 1 wide, 2 high."""
 
 HALF = Fraction(1, 2)
-_SHADES = " .:-=+*#%@"
-_QUADRANTS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
-_OLDER_OCTANTS = {  # patterns of eight that Unicode had before it added the octants
-    0b00000011: 0x1FB82,
-    0b00010100: 0x1FBE6,
-    0b00101000: 0x1FBE7,
-    0b00111111: 0x1FB85,
-    0b11000000: 0x2582,
-    0b11111100: 0x2586,
-    0b00000001: 0x1CEA8,
-    0b00000010: 0x1CEAB,
-    0b01000000: 0x1CEA3,
-    0b10000000: 0x1CEA0,
-}
-_UNDRAWN = frozenset({0b00000001, 0b00000010, 0b01000000, 0b10000000})
-"""Single octants, which kitty leaves blank: their complements are drawn, colours swapped."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -206,8 +189,8 @@ def _largest_whole(largest: Fraction, mode: CellMode) -> Fraction:
 def _shade(pixels: Picture) -> Cells:
     """Characters that are darker or lighter on black, for a terminal without block characters."""
     luminance = pixels @ np.array([0.2126, 0.7152, 0.0722], np.float32)
-    level = np.rint(luminance * ((len(_SHADES) - 1) / 255)).astype(np.intp)
-    rows = tuple("".join(row) for row in np.array(list(_SHADES))[level].tolist())
+    level = np.rint(luminance * ((len(SHADES) - 1) / 255)).astype(np.intp)
+    rows = tuple("".join(row) for row in np.array(list(SHADES))[level].tolist())
     return Cells(rows, pixels, np.zeros_like(pixels))
 
 
@@ -222,14 +205,15 @@ def _two_colors(blocks: Picture, mode: CellMode) -> Cells:
     x = blocks.reshape(rows * columns, n, 3).transpose(1, 2, 0).astype(np.float32)
     mean = x.mean(axis=0)  # => [3, cells]
     sums = _subset_sums(x - mean)  # => [patterns, 3, cells]
-    size = _POPCOUNT[: len(sums)].astype(np.float32)
+    glyphs, swap, lit_count = GLYPHS[mode]
+    size = lit_count.astype(np.float32)
     weight = np.divide(n, size * (n - size), out=np.zeros_like(size), where=size > 0)
     gain = np.einsum("pcx,pcx->px", sums, sums) * weight[:, np.newaxis]
     pattern = np.argmax(gain, axis=0)
     lit = sums[pattern, :, np.arange(len(pattern))].T  # => [3, cells]
     on = mean + lit / np.maximum(size[pattern], 1)
     off = mean - lit / (n - size[pattern])
-    character, swapped = _GLYPHS[mode][0][pattern], _GLYPHS[mode][1][pattern]
+    character, swapped = glyphs[pattern], swap[pattern]
     foreground, background = on.copy(), off.copy()
     foreground[:, swapped], background[:, swapped] = off[:, swapped], on[:, swapped]
     return Cells(
@@ -250,29 +234,3 @@ def _subset_sums(x: NDArray[np.float32]) -> NDArray[np.float32]:
 def _colors(values: NDArray[np.floating], rows: int, columns: int) -> NDArray[np.uint8]:
     clipped = np.clip(np.rint(values), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(clipped.T).reshape(rows, columns, 3)
-
-
-def _octants() -> list[str]:
-    """The 256 characters by pattern: the new ones follow one another, the older are scattered."""
-    older = dict(_OLDER_OCTANTS)
-    for quadrants, character in enumerate(_QUADRANTS):
-        top, bottom = quadrants & 3, quadrants >> 2
-        older[top * 0b101 | bottom * 0b1010000] = ord(character)
-    new = iter(range(0x1CD00, 0x1CDE6))
-    return [chr(older[p] if p in older else next(new)) for p in range(256)]
-
-
-def _drawable(characters: list[str]) -> tuple[NDArray[np.str_], NDArray[np.bool_]]:
-    """For every pattern without its last bit: the character, and whether colours are swapped."""
-    half = len(characters) // 2
-    swapped = np.array([len(characters) == 256 and p in _UNDRAWN for p in range(half)])
-    chosen = [characters[~p % (2 * half)] if swapped[p] else characters[p] for p in range(half)]
-    return np.array(chosen), swapped
-
-
-_POPCOUNT = np.array([p.bit_count() for p in range(128)])
-_GLYPHS: dict[CellMode, tuple[NDArray[np.str_], NDArray[np.bool_]]] = {
-    "octant": _drawable(_octants()),
-    "quadrant": _drawable(list(_QUADRANTS)),
-    "half": _drawable([" ", "▀", "▄", "█"]),
-}

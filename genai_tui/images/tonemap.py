@@ -74,6 +74,13 @@ def to_uint8(
     return np.ascontiguousarray(rgb)
 
 
+def check(array: NDArray[np.generic]) -> None:
+    """Raise PictureError for an array that is not a picture: uint8, HxWx3, not empty."""
+    is_rgb = array.ndim == 3 and array.shape[2] == 3 and array.size > 0
+    if array.dtype != np.uint8 or not is_rgb:
+        raise PictureError(f"A picture is uint8 HxWx3, not {array.dtype} {array.shape}.")
+
+
 def load(path: str | Path) -> Picture:
     """Read a picture file into uint8 HxWx3; raises PictureError for whatever is not a fair picture.
 

@@ -7,7 +7,6 @@ from functools import partial
 from typing import ClassVar, Literal, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
@@ -22,7 +21,10 @@ from genai_tui.images import kitty
 from genai_tui.images.cells import SUBPIXELS, CellMode, Cells, fit, place, render, resample
 from genai_tui.images.detect import MODES, Graphics, Mode
 from genai_tui.images.strips import Drawing, LazyStrip
-from genai_tui.images.tonemap import Picture, PictureError
+from genai_tui.images.tonemap import Picture, check
+
+_ATTACHED = 0.3
+"""Seconds after which a terminal that attaches to tmux is drawn: until then tmux drops pictures."""
 
 
 class ImageView(Widget):
@@ -75,10 +77,8 @@ class ImageView(Widget):
         `scale` is the width of a pixel in cells, as `grid.layout` returns it; by default the
         largest whole factor that fits. Raises PictureError for another shape or type.
         """
-        if picture is not None and not _is_picture(picture):
-            raise PictureError(
-                f"An ImageView shows uint8 HxWx3, not {picture.dtype} {picture.shape}."
-            )
+        if picture is not None:
+            check(picture)
         same = _equal(picture, self._picture)
         caption = "".join(c if c.isprintable() else "\ufffd" for c in caption)
         if same and (caption, scale) == (self._caption, self._scale):
@@ -227,7 +227,7 @@ class ImageView(Widget):
     def _terminal_focused(self, focused: bool) -> None:
         # another terminal may have attached to tmux; a picture sent directly is where it was
         if focused and self.graphics.in_tmux and self._sent is not None:
-            self.resend()
+            self.set_timer(_ATTACHED, self.resend)
 
     def _send(self) -> None:
         """Send the picture if the terminal lacks it: before the frame that shows placeholders."""
@@ -261,12 +261,6 @@ class ImageView(Widget):
 def _stretched(picture: Picture, columns: int, rows: int, mode: CellMode) -> Cells:
     across, down = SUBPIXELS[mode]
     return fit(resample(picture, columns * across, rows * down), mode)
-
-
-def _is_picture(array: NDArray[np.generic]) -> bool:
-    return (
-        array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3 and min(array.shape) > 0
-    )
 
 
 def _equal(one: Picture | None, other: Picture | None) -> bool:

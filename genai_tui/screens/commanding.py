@@ -11,7 +11,6 @@ from textual.screen import Screen
 from backends.records import Command, Verb
 from genai_tui import amounts
 from genai_tui.feed import Feed
-from genai_tui.screens.dialogs import AskSteps, Confirm
 from genai_tui.store import LIVE, Run, RunError, Store, Summary
 from genai_tui.visible import visible
 
@@ -63,7 +62,7 @@ class Commanding(Screen[None]):
             self.say(f"{run.name} is {run.state} already.")
             return
         question = f"Stop {visible(run.name)} after this step? A checkpoint is kept: r resumes it."
-        self._ask(Confirm(question, "Stop"), lambda: self.command("stop"))
+        self._ask(question, "Stop", lambda: self.command("stop"))
 
     def action_resume(self) -> None:
         run = self.chosen
@@ -99,10 +98,17 @@ class Commanding(Screen[None]):
     def _run(self, summary: Summary) -> Run:
         return Run(self.store.root / summary.id)
 
-    def _ask(self, question: Confirm, then: Callable[[], None]) -> None:
-        self.app.push_screen(question, lambda yes: then() if yes else None)
+    def _ask(
+        self, question: str, yes: str, then: Callable[[], object], *, danger: bool = False
+    ) -> None:
+        from genai_tui.screens.dialogs import Confirm  # not needed for the first paint
+
+        dialog = Confirm(question, yes, danger=danger)
+        self.app.push_screen(dialog, lambda agreed: then() if agreed else None)
 
     def _ask_steps(self, run: Summary) -> None:
+        from genai_tui.screens.dialogs import AskSteps
+
         done = max(run.status.step, run.status.of)
         question = f"{visible(run.name)} has finished its {done:,} steps. Train on to step:"
 
@@ -132,7 +138,7 @@ class Commanding(Screen[None]):
             size = "an unknown part"
         question = f"Delete {name} for good? It takes {size} of the disk."
         then = partial(self._delete, run)
-        self.app.call_from_thread(self._ask, Confirm(question, "Delete", danger=True), then)
+        self.app.call_from_thread(self._ask, question, "Delete", then, danger=True)
 
     @work(thread=True, group="delete")
     def _delete(self, run: Run) -> None:

@@ -1,9 +1,7 @@
-"""Questions that stand in front of a screen: yes or no, how many steps; and the one clear sentence
-for a terminal that is too small."""
+"""Questions that stand in front of a screen: yes or no, how many steps."""
 
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -11,8 +9,6 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from genai_tui.widgets.field import content
-
-LEAST_WIDTH, LEAST_HEIGHT = 60, 16
 
 
 class Confirm(ModalScreen[bool]):
@@ -77,26 +73,3 @@ class AskSteps(ModalScreen[int | None]):
         if not text.lstrip("+").isdecimal():
             return "a whole number of steps"
         return "" if int(text) > self._done else f"more than the {self._done:,} that are done"
-
-
-class TooSmall(ModalScreen[None]):
-    """Covers everything while the terminal is too small for any screen."""
-
-    def compose(self) -> ComposeResult:
-        yield Static("", id="too-small", markup=False)
-
-    def on_mount(self) -> None:
-        self._say(self.app.size.width, self.app.size.height)
-
-    def on_resize(self, event: events.Resize) -> None:
-        self._say(event.size.width, event.size.height)
-
-    def _say(self, width: int, height: int) -> None:
-        self.query_one(Static).update(
-            f"The terminal is {width}x{height}; genai-tui needs {LEAST_WIDTH}x{LEAST_HEIGHT}. "
-            "Enlarge it, or ctrl+q to leave."
-        )
-
-
-def is_too_small(width: int, height: int) -> bool:
-    return width < LEAST_WIDTH or height < LEAST_HEIGHT

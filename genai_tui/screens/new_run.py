@@ -45,7 +45,7 @@ class NewRunScreen(Screen[None]):
         _binding("ctrl+y", "copy", "Copy the shell command that starts the same", show=False),
         _binding("ctrl+r", "reread", "Read again what can be picked", show=False),
     ]
-    CSS = """
+    DEFAULT_CSS = """
     NewRunScreen {
         & #body { height: 1fr; layout: horizontal; }
         & KeyBar { height: 1; dock: bottom; }

@@ -90,7 +90,6 @@ class RunScreen(Commanding):
 
     def on_mount(self) -> None:
         self.query_one("#why").display = False
-        self._say_smoothing()
         self.feed.follow(self.run, self)
 
     def on_unmount(self) -> None:
@@ -152,10 +151,6 @@ class RunScreen(Commanding):
         index = max(0, min(index, len(drawn) - 1))
         panel.show(self.run.path, _folder(drawn[index]), _place(drawn, index))
 
-    def _say_smoothing(self) -> None:
-        weight = self.query_one(ChartGrid).weight
-        self.query_one("#charts").border_subtitle = f"smoothing {weight:g}" if weight else ""
-
     # ------------------------------------------------------------------ what keys do
 
     def commanded(self, command: Command) -> None:
@@ -191,8 +186,9 @@ class RunScreen(Commanding):
         self.query_one(ChartGrid).toggle_log()
 
     def action_smooth(self, direction: int) -> None:
-        self.query_one(ChartGrid).smooth(direction, self.history)
-        self._say_smoothing()
+        charts = self.query_one(ChartGrid)
+        charts.smooth(direction, self.history)
+        self.say(f"smoothing {charts.weight:g}" if charts.weight else "no smoothing")
 
     def action_close(self) -> None:
         if self.maximized is not None:

@@ -1,20 +1,23 @@
 """The list of all runs, with the machine and the newest samples of the chosen run beside it."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.widgets import Input
 
 from genai_tui.feed import Feed
 from genai_tui.screens.commanding import Commanding
 from genai_tui.store import LIVE, Store, Summary
-from genai_tui.widgets.field import Field
+from genai_tui.widgets.field import Field, entitle
 from genai_tui.widgets.key_bar import KeyBar
 from genai_tui.widgets.machine import MachinePanel
 from genai_tui.widgets.run_table import RunTable
+
+if TYPE_CHECKING:
+    from textual.widgets import Input
 
 AGES_SECONDS = 20.0
 
@@ -46,6 +49,7 @@ class RunsScreen(Commanding):
         super().__init__(store, feed)
         self._runs: list[Summary] | None = None
         self._shows_samples = False
+        self._filter = ""
 
     @property
     def chosen(self) -> Summary | None:
@@ -56,16 +60,14 @@ class RunsScreen(Commanding):
             with Vertical(id="list"):
                 yield RunTable(id="table")
                 yield Field(id="empty")
-                yield Input(placeholder="name, model, data or state", id="filter", compact=True)
             with Vertical(id="side"):
                 yield MachinePanel(id="machine")
         yield KeyBar()
 
     def on_mount(self) -> None:
         table = self.query_one(RunTable)
-        table.border_title = "runs"
+        entitle(table, "runs")
         table.focus()
-        self.query_one("#filter").display = False
         self.query_one("#empty").display = False
         self.set_interval(AGES_SECONDS, table.tick)
 
@@ -81,9 +83,17 @@ class RunsScreen(Commanding):
         self.feed.machine_stop()
         self.feed.drop(self)
 
-    async def _load_rest(self) -> None:
-        """What may come after the first paint, as it takes numpy and Pillow: curves, pictures."""
-        self.feed.machine_to(self)
+    @work(thread=True)
+    def _load_rest(self) -> None:
+        """Loads what the first paint can do without, numpy and Pillow, while keys are answered."""
+        import genai_tui.charts.spark
+        import genai_tui.widgets.samples  # noqa: F401
+
+        if self.is_attached:
+            self.app.call_from_thread(self._show_rest)
+
+    async def _show_rest(self) -> None:
+        """The machine, the courses of the losses, and the newest samples."""
         from genai_tui.charts.spark import sparkline
         from genai_tui.widgets.samples import Samples
 
@@ -92,6 +102,8 @@ class RunsScreen(Commanding):
         self._shows_samples = True
         self.query_one(RunTable).draw_curves(sparkline)
         self._show_samples(self.chosen)
+        if self.is_current:
+            self.feed.machine_to(self)
 
     def on_feed_runs_read(self, event: Feed.RunsRead) -> None:
         first, self._runs = self._runs is None, event.summaries
@@ -111,7 +123,8 @@ class RunsScreen(Commanding):
         else:
             self.post_message(self.Opened(event.run.id))
 
-    def on_input_changed(self) -> None:
+    def on_input_changed(self, event: "Input.Changed") -> None:
+        self._filter = event.value
         self._show_runs()
 
     def on_input_submitted(self) -> None:
@@ -120,26 +133,28 @@ class RunsScreen(Commanding):
     def action_new(self) -> None:
         self.post_message(self.NewWanted())
 
-    def action_filter(self) -> None:
-        field = self.query_one("#filter", Input)
-        field.display = True
-        field.focus()
+    async def action_filter(self) -> None:
+        from genai_tui.widgets.run_filter import RunFilter
 
-    def action_clear_filter(self) -> None:
-        field = self.query_one("#filter", Input)
-        field.value = ""
-        field.display = False
+        if not self.query(RunFilter):
+            await self.query_one("#list").mount(RunFilter())
+        self.query_one(RunFilter).focus()
+
+    async def action_clear_filter(self) -> None:
+        self._filter = ""
+        await self.query("RunFilter").remove()
+        self._show_runs()
         self.query_one(RunTable).focus()
 
     def _show_runs(self) -> None:
         if self._runs is None:
             return
-        wanted = self.query_one("#filter", Input).value.lower().split()
+        wanted = self._filter.lower().split()
         shown = [run for run in self._runs if _holds(run, wanted)]
         table = self.query_one(RunTable)
         table.show(shown)
         table.display = bool(shown)
-        table.border_subtitle = _counted(self._runs, shown)
+        entitle(table, "runs", _counted(self._runs, shown))
         empty = self.query_one("#empty", Field)
         empty.display = not shown
         if not shown:

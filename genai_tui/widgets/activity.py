@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from backends.records import Command, Mark
 from genai_tui.history import History
-from genai_tui.widgets.field import Field, Part
+from genai_tui.widgets.field import Field, Part, entitle
 
 _NOTICE = {"info": "$text-muted", "warning": "$text-warning", "error": "$text-error"}
 
@@ -29,7 +29,7 @@ class Activity(Field, can_focus=True):
         self._entries: list[Entry] = []
 
     def on_mount(self) -> None:
-        self.border_title = "activity"
+        entitle(self, "activity")
         self._draw()
 
     def on_resize(self) -> None:

@@ -11,6 +11,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from genai_tui.visible import visible
+from genai_tui.widgets.field import entitle
 
 MOST_LINES = 1000
 LONGEST = 1000
@@ -36,7 +37,7 @@ class Console(ScrollView, can_focus=True, inherit_bindings=False):
         self._rest = ""
 
     def on_mount(self) -> None:
-        self.border_title = "console"
+        entitle(self, "console")
 
     def write(self, text: str) -> None:
         """Adds what was printed next; the last line may be half of one."""

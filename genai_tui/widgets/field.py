@@ -1,6 +1,7 @@
 """A few words that change often: repaints itself alone, and only when they have changed."""
 
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Static
 
 from genai_tui.visible import visible
@@ -18,6 +19,18 @@ def content(*parts: Part) -> Content:
         for part in parts
     )
     return Content.assemble(*shown)
+
+
+def entitle(panel: Widget, title: str, subtitle: str = "") -> None:
+    """Names a panel in its border; Textual repaints all of it even if the name is the same.
+
+    Names hold data: brackets in them are no markup, control characters are made visible.
+    """
+    shown, shown_below = Content(visible(title)), Content(visible(subtitle))
+    if str(panel.border_title or "") != str(shown):
+        panel.border_title = shown
+    if str(panel.border_subtitle or "") != str(shown_below):
+        panel.border_subtitle = shown_below
 
 
 class Field(Static):

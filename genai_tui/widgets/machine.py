@@ -2,7 +2,7 @@
 
 from genai_tui import amounts
 from genai_tui.telemetry.record import Gpu, Host, Telemetry
-from genai_tui.widgets.field import Field, Part
+from genai_tui.widgets.field import Field, Part, entitle
 
 _COARSE = 5.0
 """Percent below which a change of a busy machine's processor is not worth a repaint."""
@@ -19,7 +19,7 @@ class MachinePanel(Field):
         self._sample: Telemetry | None = None
 
     def on_mount(self) -> None:
-        self.border_title = "machine"
+        entitle(self, "machine")
 
     def on_resize(self) -> None:
         if self._sample is not None:

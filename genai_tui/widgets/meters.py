@@ -9,6 +9,7 @@ from textual.containers import VerticalScroll
 
 from genai_tui.charts.gauge import Gauge
 from genai_tui.telemetry.record import Gpu, Telemetry
+from genai_tui.widgets.field import entitle
 from genai_tui.widgets.machine import no_gpu
 
 BIN_SECONDS = 5.0
@@ -79,7 +80,7 @@ class Meters(VerticalScroll, can_focus=True):
         self._meters: dict[str, Meter] = {}
 
     def on_mount(self) -> None:
-        self.border_title = "machine"
+        entitle(self, "machine")
 
     def on_resize(self) -> None:
         self._arrange()
@@ -90,9 +91,9 @@ class Meters(VerticalScroll, can_focus=True):
             for title, unit, value, high in readings(sample):
                 self._meter(title, unit, high).push(sample.t, value, high)
         last = samples[-1]
-        self.border_title = f"{len(last.gpus)} GPU" if last.gpus else no_gpu(last)
+        title = f"{len(last.gpus)} GPU" if last.gpus else no_gpu(last)
         problems = {gpu.problem for gpu in last.gpus if gpu.problem}
-        self.border_subtitle = ", ".join(sorted(problems)) or _names(last.gpus)
+        entitle(self, title, ", ".join(sorted(problems)) or _names(last.gpus))
         self.call_after_refresh(self._paint)
 
     def _meter(self, title: str, unit: str, high: float | None) -> Meter:

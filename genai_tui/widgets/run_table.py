@@ -9,6 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.color import Color
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -16,23 +17,24 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from genai_tui.charts.strips import CompactStrip
-from genai_tui.store import Seen, Summary
+from genai_tui.store import Summary
 from genai_tui.visible import visible
 from genai_tui.widgets.run_columns import BAR_REST, GAP, Column, Sparkline, cell, fitted
-from genai_tui.widgets.states import shown
+from genai_tui.widgets.states import COLOURS, shown
 
-_PARTS = ("header", "text", "muted", "number", "bar", "bar-rest", "curve", "cursor", "error")
-_STATES: tuple[Seen, ...] = (
-    "starting",
-    "running",
-    "paused",
-    "finished",
-    "stopped",
-    "interrupted",
-    "failed",
-    "broken",
-)
-_PART_OF = {"name": "text", "model": "muted", "data": "muted", "age": "muted", "curve": "curve"}
+# The theme's variable and how strong it is, a part of a line. A component class each would cost
+# the start of the program a millisecond or two.
+_INKS = {
+    "header": ("foreground", 0.6),
+    "text": ("foreground", 1.0),
+    "muted": ("foreground", 0.7),
+    "bar": ("primary", 1.0),
+    "bar-rest": ("foreground", 0.3),
+    "curve": ("text-accent", 1.0),
+    "error": ("text-error", 1.0),
+}
+_CURSOR = ("primary", 0.3)
+_PART_OF = {"model": "muted", "data": "muted", "age": "muted", "curve": "curve"}
 
 
 class RunTable(ScrollView, can_focus=True):
@@ -52,7 +54,6 @@ class RunTable(ScrollView, can_focus=True):
             super().__init__()
             self.run = run
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"run-table--{part}" for part in (*_PARTS, *_STATES)}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "open", tooltip="Watch the run", id="runs.open"),
         Binding("down,j", "move(1)", "down", show=False, tooltip="To the next run"),
@@ -71,6 +72,7 @@ class RunTable(ScrollView, can_focus=True):
         self._columns: list[tuple[Column, int]] = []
         self._painted: dict[int, Strip] = {}
         self._sparkline: Sparkline | None = None
+        self._inks: dict[tuple[str, float], Color] = {}
 
     @property
     def runs(self) -> Sequence[Summary]:
@@ -133,7 +135,7 @@ class RunTable(ScrollView, can_focus=True):
             return Strip.blank(self.size.width, base)
         run = self._runs[index]
         if index == self.cursor:
-            base += self.get_component_rich_style("run-table--cursor")
+            base += Style(bgcolor=self._blended(*_CURSOR).rich_color)
         segments = self._broken(run, base) if run.state == "broken" else self._cells(run, base)
         return CompactStrip(segments).adjust_cell_length(self.size.width, base)
 
@@ -157,8 +159,9 @@ class RunTable(ScrollView, can_focus=True):
             done = len(text) - text.count(BAR_REST) - text.count(" ")
             rest = Segment(text[done:], base + self._ink("bar-rest"))
             return [Segment(text[:done], base + self._ink("bar")), rest]
-        part = run.state if column.name == "state" else _PART_OF.get(column.name, "number")
-        return [Segment(text, base + self._ink(part))]
+        if column.name == "state":
+            return [Segment(text, base + self._state_ink(run))]
+        return [Segment(text, base + self._ink(_PART_OF.get(column.name, "text")))]
 
     def _broken(self, run: Summary, base: Style) -> list[Segment]:
         state = _set(shown(run.state), 13, False)
@@ -166,12 +169,26 @@ class RunTable(ScrollView, can_focus=True):
         reason = visible(f"{run.id}: {what}")
         room = max(0, self.size.width - 13 - GAP)
         return [
-            Segment(state + " " * GAP, base + self._ink("broken")),
+            Segment(state + " " * GAP, base + self._state_ink(run)),
             Segment(_set(reason, room, False), base + self._ink("error")),
         ]
 
     def _ink(self, part: str) -> Style:
-        return Style(color=self.get_component_rich_style(f"run-table--{part}").color)
+        return Style(color=self._blended(*_INKS[part]).rich_color)
+
+    def _state_ink(self, run: Summary) -> Style:
+        return Style(color=self._blended(COLOURS[run.state], 1.0).rich_color)
+
+    def _blended(self, variable: str, strength: float) -> Color:
+        """A colour of the theme, mixed into the background."""
+        colour = self._inks.get((variable, strength))
+        if colour is None:
+            solid = Color.parse(self.app.theme_variables[variable])
+            background = self.background_colors[1]
+            mixes = strength < 1 and background.ansi is None and solid.ansi is None
+            colour = background.blend(solid, strength) if mixes else solid
+            self._inks[variable, strength] = colour
+        return colour
 
     def watch_cursor(self, before: int, after: int) -> None:
         self._scroll_to(after)
@@ -205,6 +222,7 @@ class RunTable(ScrollView, can_focus=True):
 
     def notify_style_update(self) -> None:
         self._painted.clear()
+        self._inks.clear()
         super().notify_style_update()
 
     def on_focus(self) -> None:

@@ -20,7 +20,7 @@ from genai_tui.images.grid import GridLayout, compose, layout
 from genai_tui.images.tonemap import Picture, PictureError, load
 from genai_tui.images.view import ImageView
 from genai_tui.sample_files import SampleFiles
-from genai_tui.widgets.field import Field, Part
+from genai_tui.widgets.field import Field, Part, entitle
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Samples(Vertical, can_focus=True):
         yield Field(classes="nothing")
 
     def on_mount(self) -> None:
-        self.border_title = "samples"
+        entitle(self, "samples")
         self._show_one("nothing")
         self.query_one(".nothing", Field).show(self._nothing)
 
@@ -132,8 +132,7 @@ class Samples(Vertical, can_focus=True):
 
     def _show_caption(self) -> None:
         page = f" · page {self._page % self._pages + 1} of {self._pages}" if self._pages > 1 else ""
-        self.border_title = f"samples{page}"
-        self.border_subtitle = self._caption
+        entitle(self, f"samples{page}", self._caption)
 
     def _show_one(self, what: str) -> None:
         self.query_one(ImageView).display = what == "picture"
