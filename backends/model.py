@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from backends.records import Modality, SampleRequest
 
+MOST_SAMPLES = 4096
+"""What one request may ask for: more would not fit the memory of a small machine."""
+
 Losses = Mapping[str, Tensor]
 """Scalars by name. "loss" is minimised; the other terms are only watched."""
 
@@ -156,6 +159,8 @@ class Model(nn.Module, ABC):
 
     def check(self, request: SampleRequest) -> None:
         """Raises RequestError where ``request`` asks for what this model cannot do."""
+        if not 1 <= request.count <= MOST_SAMPLES:
+            raise RequestError(f"count must be from 1 to {MOST_SAMPLES}, not {request.count}")
         asked = {"labels", "prompt", "length", "temperature", "top_k", "steps", "guidance"}
         for name in sorted(asked - self.asks):
             if getattr(request, name) is not None:

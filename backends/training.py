@@ -80,6 +80,7 @@ class _Loop:
         self.root = job.folder / "checkpoints"
         self.saver = Saver(self.root, job.config.keep_checkpoints, job.barrier)
         self.bad: tuple[int, str, float] | None = None  # first term that was not finite
+        self.warned = False
         self.stop: Command | None = None
         self.clock = Clock()
 
@@ -148,8 +149,10 @@ class _Loop:
         stop = self.stop
         yield from self._checkpoint(stop.id if stop else "")
         yield from self._saved(self.saver.wait())
-        if stop is not None and self.step < self.config.steps:
-            yield self._mark(stop, "done", "the run can be resumed")
+        early = self.step < self.config.steps
+        if stop is not None:
+            yield self._mark(stop, "done", "the run can be resumed" if early else "it is finished")
+        if stop is not None and early:
             yield self.end("stopped", records.EXIT_STOPPED, f"stopped by {stop.by or 'a signal'}")
         else:
             yield self.end("finished", records.EXIT_FINISHED)
@@ -226,6 +229,7 @@ class _Loop:
         )
         if judge:
             yield self._phase("training")
+        yield from self._warn()
         self._refuse_bad()
 
     def _read_window(self) -> dict[str, float]:
@@ -238,11 +242,23 @@ class _Loop:
         if self.bad is None or self.config.nan_policy != "stop":
             self.bad = None
             return
-        step, name, value = self.bad
         raise NotFiniteError(
-            f"{name} was {scalar(value)} at step {step:,}: the weights went wrong there and were "
-            "not saved; try a lower lr or a lower clip_grad"
+            f"{self._bad_phrase(self.bad)}: the weights went wrong there and were not saved; try a "
+            "lower lr or a lower clip_grad"
         )
+
+    def _warn(self) -> Iterator[Record]:
+        """Says once an attempt that a term was not finite, where the policy is to go on."""
+        if self.bad is None or self.config.nan_policy != "warn" or self.warned:
+            return
+        self.warned = True
+        text = f"{self._bad_phrase(self.bad)}; nan_policy is warn, so the training goes on"
+        yield records.Notice(step=self.step, t=time.time(), text=text)
+
+    @staticmethod
+    def _bad_phrase(bad: tuple[int, str, float]) -> str:
+        step, name, value = bad
+        return f"{name} was {scalar(value)} at step {step:,}"
 
     def _validate(self) -> dict[str, float]:
         terms = validate(
@@ -287,6 +303,7 @@ class _Loop:
     def _checkpoint(self, command: str = "") -> Iterator[Record]:
         """Begins a checkpoint, unless the weights have gone wrong."""
         self.bad = self.bad or self.state.window.first_bad()
+        yield from self._warn()
         self._refuse_bad()
         yield from self._saved(self.saver.wait())
         yield self._phase("saving")
@@ -329,6 +346,9 @@ class _Loop:
         except (ConfigError, RequestError) as error:
             yield self._mark(command, "refused", str(error))
             return
+        if command.verb == "stop" and self.stop is not None:
+            yield self._mark(command, "refused", "it is stopping already")
+            return
         yield self._mark(command, "accepted")
         yield from getattr(self, f"_on_{command.verb}")(command)
 
@@ -359,8 +379,10 @@ class _Loop:
                     return
                 if other.verb == "pause":
                     yield self._mark(other, "refused", "it is paused already")
-                else:
-                    yield from self._carry_out(other)
+                    continue
+                yield from self._carry_out(other)
+                if self.stop is None:
+                    yield self._phase("paused")
             yield from self._saved(self.saver.done())
             time.sleep(PAUSE_SECONDS)
 

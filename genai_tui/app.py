@@ -20,13 +20,15 @@ from textual.screen import Screen
 
 from genai_tui.feed import Feed
 from genai_tui.images.detect import Graphics, detect
-from genai_tui.screens.too_small import TooSmall, is_too_small
 from genai_tui.screens.runs import RunsScreen
+from genai_tui.screens.too_small import TooSmall, is_too_small
 from genai_tui.settings import Settings
 from genai_tui.store import LIVE, Run, Store
 from genai_tui.visible import visible
 
 HANGUP_SECONDS = 2.0
+SWITCH_SECONDS = 0.001
+"""A key that comes while a thread reads a log waits for a fifth of what Python thinks is fair."""
 
 
 def _run_commands() -> type[Provider]:
@@ -59,9 +61,15 @@ class StudioApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", tooltip="Every key of this screen", id="help"),
         Binding(
-            "ctrl+p", "command_palette", "commands", show=False, tooltip="Find a command by its name"
+            "ctrl+p",
+            "command_palette",
+            "commands",
+            show=False,
+            tooltip="Find a command by its name",
         ),
-        Binding("ctrl+q", "quit", "quit", show=False, tooltip="Leave; trainings go on", priority=True),
+        Binding(
+            "ctrl+q", "quit", "quit", show=False, tooltip="Leave; trainings go on", priority=True
+        ),
     ]
 
     def __init__(
@@ -94,7 +102,9 @@ class StudioApp(App[None]):
         if self.settings.theme in self.available_themes:
             self.theme = self.settings.theme
         else:
-            self.notify(f"There is no theme {self.settings.theme!r}.", severity="warning", markup=False)
+            self.notify(
+                f"There is no theme {self.settings.theme!r}.", severity="warning", markup=False
+            )
         self._feed.start()
         if not self.is_headless:
             self.set_interval(HANGUP_SECONDS, self._leave_when_hung_up)
@@ -104,6 +114,7 @@ class StudioApp(App[None]):
 
     def on_ready(self) -> None:
         # All that the program consists of is there by now; it need never be looked through again.
+        gc.collect()
         gc.freeze()
         gc.enable()
         self._replay(self.graphics.typed)
@@ -179,7 +190,9 @@ class StudioApp(App[None]):
         """Textual would read from a closed terminal for ever."""
         poll = select.poll()
         poll.register(sys.__stdin__ or 0, select.POLLHUP)
-        if any(event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0)):
+        if any(
+            event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0)
+        ):
             self.exit()
 
 
@@ -196,6 +209,7 @@ def run_studio(store: Store, open_run: Run | None = None, graphics: str | None =
         ValueError: ``graphics`` is no way of showing pictures.
     """
     gc.disable()  # until the first paint: a tenth of the time it takes would go there
+    sys.setswitchinterval(SWITCH_SECONDS)
     app = StudioApp(store, graphics=detect(graphics), open_run=open_run)
     app.run()
     live = sum(run.state in LIVE for run in store.summaries())

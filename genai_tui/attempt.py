@@ -5,6 +5,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from backends import records
@@ -16,6 +17,8 @@ from genai_tui.reporter import Reporter
 from genai_tui.store import Run, RunError
 from genai_tui.visible import visible
 
+LEAVE_SECONDS = 60.0
+"""How long a worker may take to save and leave after its keeper died."""
 INBOX_SECONDS = 0.1
 """The control folder is looked into at most this often."""
 
@@ -24,30 +27,58 @@ _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
 
 def attempt(path: Path, steps: int, number: int, term: Callable[[], bool]) -> int:
     """Trains the run in ``path`` up to ``steps`` and returns the worker's exit code."""
-    try:
-        liveness.hold_worker(path / "worker.lock")
-    except LockHeldError:
-        print("worker: another worker holds this run", flush=True)
-        return records.EXIT_CONFIG
-    follow_parent(signal.SIGTERM)
+    if not _hold(path / "worker.lock"):
+        return 1
+    alone = not follow_parent(signal.SIGTERM)
     run = Run(path)
-    reporter = Reporter(run, steps, number)
     try:
-        return _Attempt(run, reporter, steps, number, term).run()
+        reporter = Reporter(run, steps, number)
+    except (OSError, RunError) as error:
+        _say(str(error))
+        return _code(error)
+    try:
+        return _Attempt(run, reporter, steps, number, (lambda: True) if alone else term).run()
     except RunError as error:
         return _failed(reporter, records.EXIT_CONFIG, str(error))
-    except OSError as error:
-        if error.errno not in _DISK:
-            raise
-        return _failed(reporter, records.EXIT_DISK, f"{error.strerror}: {error.filename or path}")
     except Exception as error:  # noqa: BLE001
         # The worker's edge: whatever went wrong becomes one sentence for the reader of the run
         # and a traceback in the console; the exit code says "crash" and the keeper decides.
-        traceback.print_exc()
-        _notice(reporter, f"{type(error).__name__}: {error}")
-        return 1
+        return _broken(reporter, error)
     finally:
         _close(reporter)
+
+
+def _hold(lock: Path) -> bool:
+    """Takes the worker's lock; one whose keeper died may still be saving, and is waited for."""
+    until, told = time.monotonic() + LEAVE_SECONDS, False
+    while True:
+        try:
+            liveness.hold_worker(lock)
+        except LockHeldError:
+            if not told:
+                _say("another worker holds this run; waiting for it to leave")
+            told = True
+        else:
+            return True
+        if time.monotonic() > until:
+            _say(f"another worker still holds this run after {LEAVE_SECONDS:g} s")
+            return False
+        time.sleep(0.05)
+
+
+def _broken(reporter: Reporter, error: Exception) -> int:
+    code = _code(error)
+    if code == records.EXIT_DISK and isinstance(error, OSError):
+        return _failed(reporter, code, f"{error.strerror}: {error.filename or reporter.path}")
+    with suppress(OSError):
+        traceback.print_exception(error)
+    _notice(reporter, f"{type(error).__name__}: {error}")
+    return code
+
+
+def _code(error: Exception) -> int:
+    full = isinstance(error, OSError) and error.errno in _DISK
+    return records.EXIT_DISK if full else 1
 
 
 class _Attempt:
@@ -60,6 +91,8 @@ class _Attempt:
         self._told = False
 
     def run(self) -> int:
+        if self._term():
+            return self._stopped_early()
         self._reporter.phase("importing torch")
         # Here and nowhere else: the imports take seconds and a SIGTERM may come meanwhile.
         from backends.data import DataError
@@ -124,7 +157,10 @@ class _Attempt:
             exit_code=records.EXIT_STOPPED,
             reason="stopped before the first step",
         )
-        self._reporter.record(end)
+        if orphaned():
+            self._say_orphaned(end)
+        else:
+            self._reporter.record(end)
         return end.exit_code
 
     def _inbox(self) -> Iterator[Command]:
@@ -152,15 +188,20 @@ def _failed(reporter: Reporter, code: int, reason: str) -> int:
         )
     except OSError:
         _try_status(reporter, code, reason)
-    print(f"worker: {reason}", flush=True)
+    _say(reason)
     return code
+
+
+def _say(sentence: str) -> None:
+    with suppress(OSError):  # the console may be on the disk that is full
+        print(f"worker: {sentence}", flush=True)
 
 
 def _try_status(reporter: Reporter, code: int, reason: str) -> None:
     try:
         reporter.end("failed", code, reason)
     except OSError as error:
-        print(f"worker: not even the status can be written: {error}", flush=True)
+        _say(f"not even the status can be written: {error}")
 
 
 def _notice(reporter: Reporter, text: str) -> None:
@@ -168,11 +209,11 @@ def _notice(reporter: Reporter, text: str) -> None:
         notice = records.Notice(step=reporter.step, t=time.time(), text=text, level="error")
         reporter.record(notice)
     except OSError as error:
-        print(f"worker: {error}", flush=True)
+        _say(str(error))
 
 
 def _close(reporter: Reporter) -> None:
     try:
         reporter.close()
     except OSError as error:
-        print(f"worker: {error}", flush=True)
+        _say(str(error))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from textual.message import Message
 
 from genai_tui import log
-from genai_tui.store import Run, RunError, Store, Summary
+from genai_tui.store import Run, Store, Summary
 from genai_tui.telemetry import journal
 from genai_tui.telemetry.record import Telemetry
 
@@ -29,7 +29,7 @@ STATE_EVERY = 1.0
 LIST_SHARE = 50
 """Looking at a large store may take one part in so many of the time."""
 MACHINE_EVERY = 2.0
-RECORD_BYTES = 1 << 18
+RECORD_BYTES = 1 << 17
 CONSOLE_BYTES = 1 << 15
 TELEMETRY_BYTES = 1 << 17
 TAKEN_SECONDS = 2.0
@@ -93,7 +93,7 @@ class Feed:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._watches: dict[Target, Watch] = {}
-        self._watcher: "Watcher | None" = None
+        self._watcher: Watcher | None = None
         self._stopped = threading.Event()
         self._woken = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="feed", daemon=True)

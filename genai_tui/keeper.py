@@ -59,15 +59,15 @@ class Keeper:
         self.restarts = 0
 
     def begin(self) -> None:
-        """Says that the run starts, and starts it."""
-        fresh = {"reason": "", "exit_code": None, "signal": None}
+        """Says that the run starts, and starts it; from here on a SIGTERM is a stop."""
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+        fresh = {"reason": "", "exit_code": None, "signal": None, "restarts": 0}
         self._write(state="starting", phase="starting", of=self.steps, **fresh)
         self._start_worker()
 
     def keep(self) -> int:
         """Runs the worker until it ends for good; its exit status."""
-        signal.signal(signal.SIGTERM, self._on_stop)
-        signal.signal(signal.SIGINT, self._on_stop)
         self._start_poller()
         try:
             return self._attempts()
@@ -81,6 +81,8 @@ class Keeper:
             "genai_tui.worker",
             ["train", str(self.run), "--steps", str(self.steps), "--attempt", str(self.attempt)],
         )
+        if self.stopping:  # the signal came while there was nobody to pass it on to
+            self._tell_worker()
 
     def _attempts(self) -> int:
         fruitless, newest = 0, _newest_checkpoint(self.run)
@@ -90,17 +92,24 @@ class Keeper:
                 self._write(**_final(FINAL[ending.code], ending))
                 return ending.code
             if self.stopping:
-                self._write(**_final("stopped", ending), reason="stopped before it could answer")
-                return 75
+                return self._stopped(ending)
             fruitless = 0 if _newest_checkpoint(self.run) > newest else fruitless
             newest, fruitless = _newest_checkpoint(self.run), fruitless + 1
             if fruitless > RESTARTS:
                 reason = f"{ending.phrase}, {fruitless} times without a new checkpoint"
                 self._write(**_final("failed", ending), reason=self._with_last_line(reason))
                 return 1
-            self._restart(ending, 0.25 * 4 ** (fruitless - 1))
+            self._back_off(ending, 0.25 * 4 ** (fruitless - 1))
+            if self.stopping:
+                return self._stopped(ending)
+            self._start_worker()
 
-    def _restart(self, ending: Ending, delay: float) -> None:
+    def _stopped(self, ending: Ending) -> int:
+        self._write(**_final("stopped", ending), reason="stopped before it could answer")
+        return 75
+
+    def _back_off(self, ending: Ending, delay: float) -> None:
+        """Says that the run will be restarted, and waits; a stop cuts the waiting short."""
         self.restarts += 1
         self._write(
             state="starting",
@@ -109,11 +118,10 @@ class Keeper:
             restarts=self.restarts,
             signal=ending.signal or None,
         )
-        print(f"keeper: the worker ended ({ending.phrase}); restarting in {delay:g} s", flush=True)
+        _tell(f"the worker ended ({ending.phrase}); restarting in {delay:g} s")
         until = time.monotonic() + delay
         while time.monotonic() < until and not self.stopping:
             time.sleep(0.05)
-        self._start_worker()
 
     def _wait(self) -> Ending:
         """Waits for the worker, and for orphans of it that this process has adopted."""
@@ -132,6 +140,9 @@ class Keeper:
 
     def _on_stop(self, *_: object) -> None:
         self.stopping = True
+        self._tell_worker()
+
+    def _tell_worker(self) -> None:
         if self.worker is not None and self.worker.returncode is None:
             liveness.send(liveness.identity(self.worker.pid), signal.SIGTERM)
 
@@ -168,7 +179,7 @@ class Keeper:
             hidden.write_text(json.dumps(self.status))
             hidden.replace(self.run / "status.json")
         except OSError as error:
-            print(f"keeper: the status cannot be written: {error}", flush=True)
+            _tell(f"the status cannot be written: {error}")
 
     def _with_last_line(self, reason: str) -> str:
         try:
@@ -179,6 +190,11 @@ class Keeper:
             return reason
         said = [line for line in lines if line.strip() and not line.startswith("keeper:")]
         return f"{reason}; last words: {said[-1].strip()[:300]}" if said else reason
+
+
+def _tell(sentence: str) -> None:
+    with contextlib.suppress(OSError):  # the console may be on a disk that is full
+        print(f"keeper: {sentence}", flush=True)
 
 
 def _final(state: str, ending: Ending) -> dict[str, Any]:

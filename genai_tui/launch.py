@@ -138,7 +138,10 @@ class Planner:
         """Ends the worker."""
         process = self._process
         if process is not None:
-            self._end(process)
+            process.kill()  # a request that is being answered fails, and ends it itself
+            with self._lock:
+                if self._process is process:
+                    self._end(process)
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
@@ -246,15 +249,7 @@ def start(run: Run, steps: int | None = None) -> None:
     wanted = steps or int(run.spec().train_config.get("steps") or 0)
     reading, writing = os.pipe()
     try:
-        process = subprocess.Popen(
-            [*_KEEPER, str(run.path), "--steps", str(wanted), "--ready", str(writing)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(writing,),
-            start_new_session=True,
-        )
-        os.close(writing)
+        process = _begin_keeper(run, wanted, writing)
         answer = _first_line(reading, START_SECONDS)
         process.wait()  # it only forked; the keeper is its child and belongs to nobody
     except OSError as error:
@@ -264,6 +259,21 @@ def start(run: Run, steps: int | None = None) -> None:
     if not answer.startswith("ok"):
         sentence = answer.removeprefix("error: ") or f"its keeper did not answer; see {run.console}"
         raise LaunchError(f"run {run.label} cannot be started: {sentence}")
+
+
+def _begin_keeper(run: Run, steps: int, ready: int) -> subprocess.Popen[bytes]:
+    """Starts the process that becomes the keeper; ``ready`` is the keeper's from here on."""
+    try:
+        return subprocess.Popen(
+            [*_KEEPER, str(run.path), "--steps", str(steps), "--ready", str(ready)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(ready,),
+            start_new_session=True,
+        )
+    finally:
+        os.close(ready)
 
 
 def resume(run: Run, steps: int | None = None) -> None:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -36,6 +37,11 @@ class Reporter:
         self._stride, self._skipped = 1, 0
         self.write_status()
         threading.Thread(target=self._beat, daemon=True, name="heartbeat").start()
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self._run.path
 
     @property
     def step(self) -> int:

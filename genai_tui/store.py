@@ -89,7 +89,11 @@ class Run:
             RunError: ``run.json`` is missing, damaged or of a newer format.
         """
         if self._spec is None:
-            self._spec = _decode(self.path / "run.json", records.decode_spec)
+            try:
+                self._spec = _decode(self.path / "run.json", records.decode_spec)
+            except OSError as error:
+                sentence = f"{self.path / 'run.json'} cannot be read: {error.strerror}"
+                raise RunError(sentence) from None
             if self._spec.format > FORMAT:
                 raise RunError(
                     f"run {self.id} was written by a newer genai-tui (format {self._spec.format}; "

@@ -5,26 +5,34 @@ being imported, ends the run with a checkpoint where there is anything to save.
 """
 
 import argparse
+import contextlib
 import faulthandler
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import NoReturn
 
-_term = 0
+PATIENCE_SECONDS = 3.0
+"""A SIGTERM so long after the first is meant: leave at once, the last checkpoint stands. One right
+after it is the same request, sent to the keeper and to the worker, as a system does that shuts
+down."""
+
+_first_term: float | None = None
 
 
 def _on_term(*_: object) -> None:
-    global _term
-    _term += 1
-    if _term > 1:  # asked twice: leave the way a crash would, the last checkpoint stands
+    global _first_term
+    if _first_term is None:
+        _first_term = time.monotonic()
+    elif time.monotonic() - _first_term > PATIENCE_SECONDS:
         os._exit(75)
 
 
 def term_requested() -> bool:
     """Whether a SIGTERM has come."""
-    return _term > 0
+    return _first_term is not None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,8 +76,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 def _exit(code: int) -> NoReturn:
     # Threads of libraries may outlive main; what matters has been flushed by now.
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
     os._exit(code)
 
 

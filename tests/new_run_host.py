@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from textual import events
 from textual.app import App
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from backends.knobs import knobs
-from backends.recipe import TrainConfig
 from backends.records import Catalogue, DatasetInfo, Device, Knob, ModelInfo, Plan, PlanRequest
 from genai_tui.screens.new_run import NewRunScreen
 from genai_tui.services import Services
@@ -37,12 +38,37 @@ def switch(name: str, help: str, default: bool) -> Knob:
 
 
 def loop(**recipe: Any) -> list[Knob]:
-    """The loop's real knobs with a model's defaults."""
-    found = []
-    for knob in knobs(TrainConfig):
-        fields = {name: getattr(knob, name) for name in knob.__struct_fields__}
-        found.append(Knob(**{**fields, "default": recipe.get(knob.name, knob.default)}))
-    return found
+    """Knobs of a loop with a model's own defaults."""
+    made = [
+        number("steps", 2000, 1, 10**9, "optimizer steps to train", "steps"),
+        number("batch_size", 64, 1, 65536, "items a step", "items"),
+        number("lr", 1e-3, 0, 10, "learning rate"),
+        choice("optimizer", "the optimizer", "adamw", "adam"),
+        number("beta1", 0.9, 0, 0.9999, "decay of the gradient's running mean"),
+        number("beta2", 0.99, 0, 0.99999, "decay of the squared gradient's mean"),
+        number("weight_decay", 0.0, 0, 1, "decoupled weight decay (adamw)"),
+        number("warmup_steps", 50, 0, 10**8, "steps of linear warm-up of lr", "steps"),
+        choice("schedule", "how lr falls to lr_final", "cosine", "linear", "constant"),
+        number("lr_final", 0.05, 0, 1, "lr at the end as a share of lr"),
+        number("clip_grad", 1.0, 0, 1e9, "limit of the gradient's global norm; 0 is none"),
+        number("ema_half_life", 200.0, 0, 1e9, "half-life of the averaged weights", "steps"),
+        number("log_every", 10, 1, 10**6, "steps between logged points", "steps"),
+        number("validate_every", 200, 0, 10**9, "steps between validations", "steps"),
+        number("validate_batches", 8, 1, 10**6, "batches a validation"),
+        number("sample_every", 200, 0, 10**9, "steps between samples; 0 is never", "steps"),
+        number("sample_count", 64, 1, 1024, "samples drawn each time"),
+        number("checkpoint_every", 500, 0, 10**9, "steps between checkpoints", "steps"),
+        number("checkpoint_minutes", 10.0, 0, 10**6, "minutes between checkpoints", "min"),
+        number("keep_checkpoints", 3, 1, 10**6, "newest checkpoints that are kept"),
+        choice("precision", "arithmetic of the networks", "auto", "float32", "bfloat16"),
+        switch("compile", "torch.compile the networks", False),
+        number("threads", 0, 0, 1024, "CPU threads; 0 is one a core"),
+        choice("nan_policy", "what a loss that is not finite does", "stop", "warn"),
+        number("validation", 0.1, 0.001, 0.5, "share of the data held out"),
+    ]
+    return [
+        msgspec.structs.replace(knob, default=recipe.get(knob.name, knob.default)) for knob in made
+    ]
 
 
 VAE = ModelInfo(
@@ -227,6 +253,13 @@ class Host(App[None]):
         """Whether the summary shows the answer for what is in the form."""
         outlook = self.screen.query_one(PlanSummary).outlook
         return bool(outlook.problem) or (outlook.plan is not None and not outlook.pending)
+
+
+def strike(app: App[Any], *keys: str) -> None:
+    """All keys at once, as a terminal sends what was typed while the line was slow."""
+    for key in keys:
+        one = len(key) == 1
+        app.post_message(events.Key(_character_to_key(key) if one else key, key if one else None))
 
 
 async def until(pilot: Pilot[None], fact: Callable[[], object], seconds: float = 10) -> None:

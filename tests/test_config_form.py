@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from new_run_host import strike
 from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.events import Paste
@@ -59,9 +60,10 @@ class FormApp(App[None]):
 
 
 async def press(pilot: Pilot[None], *keys: str) -> FormApp:
-    await pilot.press(*keys)
-    await pilot.pause()
+    """Strikes all keys in one go, and waits until they are done."""
     assert isinstance(pilot.app, FormApp)
+    strike(pilot.app, *keys)
+    await pilot.pause()
     return pilot.app
 
 
@@ -105,11 +107,11 @@ async def test_options_are_chosen_with_arrows_space_and_letters() -> None:
         assert app.model("loss") == "logistic"
         await press(pilot, "l")
         assert app.model("loss") == "lsgan"
-        await press(pilot, "space")
+        await press(pilot, " ")
         assert app.model("loss") == "hinge"
         await press(pilot, "left")
         assert app.model("loss") == "lsgan"
-        await press(pilot, "down", "space")
+        await press(pilot, "down", " ")
         assert app.model("compile") == "yes"
         await press(pilot, "n")
         assert app.model("compile") == "no"
@@ -140,17 +142,29 @@ async def test_the_filter_shows_the_knobs_that_a_word_is_about() -> None:
         await press(pilot, *"torch")
         assert [line for line in app.lines() if "compile" in line]
         assert not any("latent" in line for line in app.lines())
-        await press(pilot, "enter", "space")
+        await press(pilot, "enter", " ")
         assert app.model("compile") == "yes"
         await press(pilot, "escape")
         assert any("latent" in line for line in app.lines())
+
+
+async def test_enter_leaves_the_filter_on_the_first_that_it_found() -> None:
+    async with FormApp().run_test() as pilot:
+        app = await press(pilot)
+        app.form.start_filter()
+        await press(pilot, "l", "enter")
+        assert app.form.field is not None
+        assert app.form.field.knob.name == "latent"
+        assert "/l 5 of 6" in str(app.form.border_subtitle)
+        await press(pilot, "enter")
+        assert app.form.field.knob.name == "lr"
 
 
 async def test_a_filter_that_nothing_matches_says_so() -> None:
     async with FormApp().run_test() as pilot:
         app = await press(pilot)
         app.form.start_filter()
-        await press(pilot, *"zzz", "enter", "5", "space", "ctrl+z", "left", "down")
+        await press(pilot, *"zzz", "enter", "5", " ", "ctrl+z", "left", "down")
         assert "no setting matches" in app.lines()[0]
         assert app.form.changes() == {}
 
@@ -175,9 +189,9 @@ async def test_a_paste_is_one_line_without_controls() -> None:
 
 async def test_a_text_takes_the_keys_that_numbers_leave_to_the_screen() -> None:
     async with FormApp().run_test() as pilot:
-        app = await press(pilot, "slash", "question_mark", "a")
+        app = await press(pilot, "/", "?", "a")
         assert app.form.text("run", "name") == "/?a"
-        await press(pilot, "down", "slash", "question_mark")
+        await press(pilot, "down", "/", "?")
         assert app.model("latent") == "32"
 
 
@@ -239,6 +253,18 @@ def test_a_default_is_shown_so_that_it_reads_as_itself(value: float) -> None:
 def test_every_default_is_right_and_unchanged(knob: Knob) -> None:
     field = Field(MODEL, knob, text_of(knob.default))
     assert (field.error, field.changed) == ("", False)
+
+
+def test_what_a_knob_is_fits_a_line_or_two() -> None:
+    assert [Field(MODEL, knob, "").about() for knob in KNOBS] == [
+        "dimensions · 2 to 512 · default 32 dims",
+        "learning rate · 0 to 10 · default 0.001",
+        "hinge or logistic or lsgan · default hinge",
+        "torch.compile the networks · no or yes · default no",
+        "norm; none is off · 0 or more or none · default none",
+    ]
+    steps = Knob(name="steps", kind="int", default=1, low=1, high=10**9)
+    assert Field(MODEL, steps, "1").about() == "1 to 1,000,000,000 · default 1"
 
 
 def test_another_spelling_of_the_default_is_no_change() -> None:

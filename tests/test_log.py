@@ -5,6 +5,7 @@ import json
 import os
 import stat
 import threading
+import zlib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -141,8 +142,6 @@ def test_a_flipped_bit_costs_at_most_two_records(scratch: Path, at: int, bit: in
 def test_a_line_with_the_right_checksum_and_wrong_content_is_damaged(
     scratch: Path, body: bytes
 ) -> None:
-    import zlib
-
     line = b'%b,"crc":"%08x"}\n' % (body, zlib.crc32(body))
     scratch.write_bytes(WHOLE + line + WHOLE)
     assert read_all(scratch) == (RECORDS + RECORDS, 1)

@@ -1,5 +1,6 @@
 """Toys for the engine's tests: models of a few weights, a few pictures, and what to compare."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,6 +75,9 @@ class Duel(Model):
             Phase("G", self.maker, self._maker_loss, every=2),
         ]
 
+    def validation(self, batch: Batch) -> Losses:
+        return {"gap": self.judge(batch.x).mean() - self.judge(self.maker(batch.randn(5, 4))).mean()}
+
     def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
         return Samples(self.maker(torch.randn(request.count, 4, generator=generator)))
 
@@ -142,14 +146,13 @@ def run(folder: Path, model: Model | None = None, **changes: Any) -> list[Record
 
 
 class Inbox:
-    """Commands by the number of the look that finds them; a look is taken after every step."""
+    """Commands by the look that finds them: look 0 is before the first step, one after each."""
 
     def __init__(self, plan: Mapping[int, Iterable[Command]]) -> None:
-        self.plan, self.looks = dict(plan), 0
+        self.plan, self.looks = dict(plan), itertools.count()
 
     def __call__(self) -> Iterator[Command]:
-        self.looks += 1
-        yield from self.plan.get(self.looks, ())
+        yield from self.plan.get(next(self.looks), ())
 
 
 def command(verb: Any, **fields: Any) -> Command:

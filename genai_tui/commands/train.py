@@ -1,24 +1,20 @@
-"""``train`` and ``demo``: create a run, start it, and show it until it ends or is left alone."""
+"""``train`` and ``demo``: create a run, start it, and show how it goes."""
 
 import signal
-import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
 from types import FrameType
-from typing import Annotated, TextIO
+from typing import Annotated
 
 import typer
 
-from genai_tui import progress
 from genai_tui.commands import completion
-from genai_tui.commands.options import AsJson, globals_of, store_of, word_for
-from genai_tui.commands.output import busy, document, is_terminal, put, say, tell, width_of
+from genai_tui.commands.attend import attend, described, how_to_come_back
+from genai_tui.commands.options import AsJson, globals_of, store_of
+from genai_tui.commands.output import busy, document, say, tell
 from genai_tui.commands.studio import graphics_of, has_terminal, open_studio
 from genai_tui.errors import MISUSE, UserError
-from genai_tui.store import Run, Seen, Store
-from genai_tui.visible import visible
+from genai_tui.store import Run, Store
 
 DEMO_STEPS = 500
 LARGEST_SEED = 2**32 - 1
@@ -169,93 +165,6 @@ def begin(
     with _uninterrupted():
         launch.start(run)
     return run
-
-
-def attend(run: Run, as_json: bool) -> None:
-    """Shows a training until it ends or Ctrl-C leaves it alone.
-
-    Raises:
-        UserError: it failed.
-    """
-    stream = sys.stderr if as_json else sys.stdout
-    put(stream, f"{run.label} trains in {visible(str(run.path))}\n")
-    try:
-        state = progress.follow(run, _display(stream))
-    except KeyboardInterrupt:
-        put(stream, how_to_come_back(run) + "\n")
-        if as_json:
-            document(described(run))
-        return
-    progress.wait_released(run)
-    if as_json:
-        document(described(run))
-    _tell_end(run, state, stream)
-
-
-def described(run: Run) -> dict[str, object]:
-    """What ``--json`` says of a run that was started here."""
-    spec, status = run.spec(), run.status()
-    return {
-        "id": run.id,
-        "name": spec.name,
-        "path": str(run.path),
-        "state": run.state(status),
-        "model": spec.model,
-        "dataset": spec.dataset,
-        "seed": spec.seed,
-        "device": spec.device,
-        "step": status.step,
-        "of": status.of,
-        "loss": status.loss,
-        "sample": str(run.path / status.sample) if status.sample else None,
-        "checkpoint": checkpoint_path(run),
-        "reason": status.reason,
-    }
-
-
-def how_to_come_back(run: Run) -> str:
-    word = word_for(run)
-    lines = [
-        f"{run.label} trains on without this terminal.",
-        f"  watch it  genai-tui watch {word}",
-        f"  stop it   genai-tui stop {word}",
-    ]
-    return "\n".join(lines)
-
-
-def checkpoint_path(run: Run) -> str | None:
-    """The folder of the newest checkpoint."""
-    steps = run.checkpoint_steps()
-    return str(run.path / "checkpoints" / f"step-{steps[-1]:06d}") if steps else None
-
-
-def _tell_end(run: Run, state: Seen, stream: TextIO) -> None:
-    status, word = run.status(), word_for(run)
-    if state not in ("finished", "stopped"):
-        reason = f": {status.reason}" if status.reason else ""
-        more = f"see genai-tui logs {word}"
-        raise UserError(f"run {run.label} {state} at step {status.step:,}{reason}; {more}")
-    lines = [
-        f"{run.label} {state} at step {status.step:,}.",
-        f"  samples     {visible(str(_grid(run.path / status.sample)))}" if status.sample else "",
-        f"  checkpoint  {visible(checkpoint_path(run) or 'none')}",
-        f"  run         {visible(str(run.path))}",
-        f"  look at it  genai-tui watch {word}",
-        f"  draw more   genai-tui sample {word} --out FOLDER",
-    ]
-    put(stream, "\n".join(line for line in lines if line) + "\n")
-
-
-def _grid(folder: Path) -> Path:
-    """The picture of all samples where they are pictures, else their folder."""
-    grid = folder / "grid.png"
-    return grid if grid.is_file() else folder
-
-
-def _display(stream: TextIO) -> progress.Display:
-    if is_terminal(stream):
-        return progress.InPlace(partial(put, stream), partial(width_of, stream))
-    return progress.Plain(partial(put, stream))
 
 
 @contextmanager

@@ -6,7 +6,9 @@ from typing import ClassVar
 
 from textual import work
 from textual.binding import Binding, BindingType
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.widget import Widget
 
 from backends.records import Command, Verb
 from genai_tui import amounts
@@ -19,9 +21,15 @@ class Commanding(Screen[None]):
     """A screen whose keys command the run that `chosen` names."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "pause", "pause", tooltip="Pause the run, or let it go on", id="run.pause"),
         Binding(
-            "x", "stop", "stop", tooltip="Stop the run after a step, with a checkpoint", id="run.stop"
+            "space", "pause", "pause", tooltip="Pause the run, or let it go on", id="run.pause"
+        ),
+        Binding(
+            "x",
+            "stop",
+            "stop",
+            tooltip="Stop the run after a step, with a checkpoint",
+            id="run.stop",
         ),
         Binding(
             "r",
@@ -31,6 +39,9 @@ class Commanding(Screen[None]):
             id="run.resume",
         ),
     ]
+
+    # Textual repaints the whole screen when focus moves; the two widgets repaint themselves.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
 
     def __init__(self, store: Store, feed: Feed) -> None:
         super().__init__()

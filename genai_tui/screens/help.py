@@ -54,7 +54,9 @@ def _sections(screen: Screen[object]) -> list[tuple[str, list[tuple[str, Binding
         actions.setdefault(active.binding.action, []).append(active)
     order = ["this screen", "everywhere"]
     titles = sorted(found, key=lambda title: order.index(title) if title in order else 0.5)
-    return [(title, [_joined(screen, group) for group in found[title].values()]) for title in titles]
+    return [
+        (title, [_joined(screen, group) for group in found[title].values()]) for title in titles
+    ]
 
 
 def _joined(screen: Screen[object], group: list[ActiveBinding]) -> tuple[str, Binding]:

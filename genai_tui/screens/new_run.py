@@ -15,6 +15,7 @@ from genai_tui import services
 from genai_tui.services import Services
 from genai_tui.store import Store
 from genai_tui.visible import visible
+from genai_tui.widgets.config_form import FILTER_TOOLTIP
 from genai_tui.widgets.draft import Draft
 from genai_tui.widgets.key_bar import KeyBar
 from genai_tui.widgets.plan_summary import Outlook, PlanSummary
@@ -24,11 +25,9 @@ WIDE, VERY_WIDE, CAPTIONS_HEIGHT = 100, 150, 36
 BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (VERY_WIDE, "-very-wide")]
 
 
-def _binding(
-    key: str, action: str, tooltip: str, *, show: bool = True, priority: bool = False
-) -> Binding:
+def _binding(key: str, action: str, tooltip: str, *, show: bool = True) -> Binding:
     id_ = f"new.{action}"
-    return Binding(key, action, action, show=show, priority=priority, tooltip=tooltip, id=id_)
+    return Binding(key, action, action, show=show, tooltip=tooltip, id=id_)
 
 
 class NewRunScreen(Screen[None]):
@@ -39,8 +38,8 @@ class NewRunScreen(Screen[None]):
     """Seconds without a change after which the planner is asked."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        _binding("ctrl+s", "start", "Start the run and watch it", priority=True),
-        _binding("slash,ctrl+f", "filter", "Show only the settings that a word is about"),
+        _binding("ctrl+s", "start", "Start the run and watch it"),
+        _binding("slash,ctrl+f", "filter", FILTER_TOOLTIP),
         _binding("escape", "back", "Back; nothing is started"),
         _binding("ctrl+y", "copy", "Copy the shell command that starts the same", show=False),
         _binding("ctrl+r", "reread", "Read again what can be picked", show=False),

@@ -27,6 +27,8 @@ from genai_tui.widgets.samples import Samples
 
 PAINT_SECONDS = 0.3
 """Charts are drawn at most this often, however fast records come."""
+LOADING_SECONDS = 0.6
+"""The same while an old log is read: keys go first."""
 _PANELS = (Chart, Samples, Meters, Console, Activity)
 
 
@@ -40,7 +42,9 @@ class RunScreen(Commanding):
     ALLOW_IN_MAXIMIZED_VIEW = "RunHeader, KeyBar"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sample", "sample", tooltip="Draw samples now", id="run.sample"),
-        Binding("c", "checkpoint", "checkpoint", tooltip="Save a checkpoint now", id="run.checkpoint"),
+        Binding(
+            "c", "checkpoint", "checkpoint", tooltip="Save a checkpoint now", id="run.checkpoint"
+        ),
         Binding("f", "maximise", "maximise", tooltip="The focused panel alone, or all", id="run.f"),
         Binding("left", "scrub(-1)", "samples before", show=False, tooltip="Samples before"),
         Binding("right", "scrub(1)", "samples after", show=False, tooltip="Samples after"),
@@ -57,7 +61,9 @@ class RunScreen(Commanding):
         Binding(
             "minus", "smooth(-1)", "rougher", show=False, tooltip="Rougher curves", id="run.rougher"
         ),
-        Binding("q,escape", "close", "back", tooltip="Back to the runs; training goes on", id="run.q"),
+        Binding(
+            "q,escape", "close", "back", tooltip="Back to the runs; training goes on", id="run.q"
+        ),
     ]
 
     def __init__(self, store: Store, feed: Feed, run: Run, *, smoothing: float = 0.6) -> None:
@@ -100,7 +106,7 @@ class RunScreen(Commanding):
     def on_feed_records_read(self, event: Feed.RecordsRead) -> None:
         self.history.fold(event.chunk.records, event.chunk.damaged)
         event.taken.set()
-        self._paint_soon()
+        self._paint_soon(LOADING_SECONDS if event.chunk.more else PAINT_SECONDS)
 
     def on_feed_status_read(self, event: Feed.StatusRead) -> None:
         self._summary = event.summary
@@ -118,9 +124,9 @@ class RunScreen(Commanding):
 
     # ------------------------------------------------------------------ what is drawn
 
-    def _paint_soon(self) -> None:
+    def _paint_soon(self, every: float) -> None:
         if self._timer is None:
-            wait = max(0.01, self._painted + PAINT_SECONDS - time.monotonic())
+            wait = max(0.01, self._painted + every - time.monotonic())
             self._timer = self.set_timer(wait, self._paint)
 
     def _paint(self) -> None:
@@ -186,9 +192,7 @@ class RunScreen(Commanding):
         self.query_one(ChartGrid).toggle_log()
 
     def action_smooth(self, direction: int) -> None:
-        charts = self.query_one(ChartGrid)
-        charts.smooth(direction, self.history)
-        self.say(f"smoothing {charts.weight:g}" if charts.weight else "no smoothing")
+        self.query_one(ChartGrid).smooth(direction)
 
     def action_close(self) -> None:
         if self.maximized is not None:

@@ -39,7 +39,11 @@ class RunsScreen(Commanding):
         Binding("n", "new", "new run", tooltip="Pick a generator and train it", id="runs.new"),
         Binding("d", "delete", "delete", tooltip="Delete the run from disk", id="runs.delete"),
         Binding(
-            "slash", "filter", "filter", tooltip="Show only runs that contain a text", id="runs.filter"
+            "slash",
+            "filter",
+            "filter",
+            tooltip="Show only runs that contain a text",
+            id="runs.filter",
         ),
         Binding("escape", "clear_filter", "all runs", show=False, tooltip="Show all runs again"),
         Binding("q", "app.quit", "quit", tooltip="Leave; trainings go on", id="runs.quit"),

@@ -23,7 +23,7 @@ class Activity(Field, can_focus=True):
 
     ALLOW_MAXIMIZE = True
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._requested: dict[str, Command] = {}
         self._entries: list[Entry] = []

@@ -12,6 +12,7 @@ from genai_tui.charts.line import LineChart, Mark, Series
 from genai_tui.charts.smoothing import Smoother
 from genai_tui.groups import Group, short_names
 from genai_tui.history import History, Track
+from genai_tui.widgets.field import entitle
 
 LEAST_WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 36, 9, 18
 WEIGHTS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99)
@@ -71,10 +72,12 @@ class Chart(LineChart, can_focus=True):
 class ChartGrid(VerticalScroll, can_focus=False, inherit_bindings=False):
     """Draws a history; asks it for groups, so that a new scalar gets its chart by itself."""
 
-    def __init__(self, smoothing: float, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, smoothing: float, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._smoothing = Smoothing(smoothing)
         self._charts: dict[str, Chart] = {}
+        self._history = History()
+        self._waiting: list[Group] = []
         self._columns = 1
         self._log_y = False
 
@@ -86,23 +89,33 @@ class ChartGrid(VerticalScroll, can_focus=False, inherit_bindings=False):
         self._arrange()
 
     def follow(self, history: History) -> None:
-        """Brings all charts up to date with a history."""
+        """Brings all charts up to date with a history, one after another: keys come in between."""
+        self._history = history
         groups = history.groups()
         self._add(groups)
-        marks = marks_of(history)
-        of = history.starts[-1].of if history.starts else 0
-        for group in groups:
-            chart = self._charts[group.name]
-            chart.x_hint = of or None
-            named = zip(group.keys, short_names(group), strict=True)
-            series = [self._smoothing.series(k, name, history.track(k)) for k, name in named]
-            chart.show(series, marks)
+        idle = not self._waiting
+        self._waiting = sorted(groups, key=lambda group: not self._charts[group.name].has_focus)
+        if idle and self._waiting:
+            self._draw_next()
 
-    def smooth(self, direction: int, history: History) -> None:
-        """The next stronger or weaker smoothing."""
+    def _draw_next(self) -> None:
+        group, history = self._waiting.pop(0), self._history
+        chart = self._charts[group.name]
+        chart.x_hint = (history.starts[-1].of if history.starts else 0) or None
+        named = zip(group.keys, short_names(group), strict=True)
+        series = [self._smoothing.series(key, name, history.track(key)) for key, name in named]
+        chart.show(series, marks_of(history))
+        if self._waiting:
+            self.call_later(self._draw_next)
+
+    def smooth(self, direction: int) -> None:
+        """The next stronger or weaker smoothing; the first chart says which."""
         nearest = min(range(len(WEIGHTS)), key=lambda i: abs(WEIGHTS[i] - self.weight))
         self._smoothing.change(WEIGHTS[max(0, min(nearest + direction, len(WEIGHTS) - 1))])
-        self.follow(history)
+        self.follow(self._history)
+        for name, chart in list(self._charts.items())[:1]:
+            weight = f"smoothing {self.weight:g}" if self.weight else "not smoothed"
+            entitle(chart, f"{name} · {weight}", str(chart.border_subtitle or ""))
 
     def toggle_log(self) -> None:
         """A logarithmic y axis for the focused chart, or for all."""

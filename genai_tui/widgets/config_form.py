@@ -1,11 +1,12 @@
 """A form of knobs that is typed into like a spreadsheet: one widget, one line a knob."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Region, Size
@@ -27,6 +28,27 @@ def _hidden(keys: str, action: str, tooltip: str) -> Binding:
     return Binding(keys, action, tooltip.partition(";")[0], show=False, tooltip=tooltip)
 
 
+FILTER_TOOLTIP = "Show only the settings that some words are about"
+_BINDINGS = [
+    _hidden("up", "move(-1)", "To the setting before"),
+    _hidden("down", "move(1)", "To the next setting"),
+    _hidden("enter", "next", "To the next setting; in the filter, to what it found"),
+    _hidden("pageup", "page(-1)", "A page up"),
+    _hidden("pagedown", "page(1)", "A page down"),
+    _hidden("left", "sideways(-1)", "The option before; in a value, a character back"),
+    _hidden("right", "sideways(1)", "The next option; in a value, a character on"),
+    _hidden("home", "home(-1)", "To the first setting; in a value, to its start"),
+    _hidden("end", "home(1)", "To the last setting; in a value, to its end"),
+    _hidden("backspace", "backspace", "Delete the character before"),
+    _hidden("delete", "delete", "Back to the default; in a value, delete a character"),
+    _hidden("ctrl+u", "clear", "Empty the value"),
+    Binding("slash", "filter", "filter", tooltip=FILTER_TOOLTIP),
+    Binding("tab", "complete", "complete", tooltip="Complete the path; else the next panel"),
+    Binding("ctrl+z", "reset", "default", tooltip="Back to the setting's default"),
+    Binding("escape", "undo", "undo", tooltip="Take back what was typed, or the filter"),
+]
+
+
 class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
     """Shows sections of knobs, checks every key stroke, remembers what was typed in each section.
 
@@ -35,22 +57,8 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
     """
 
     ALLOW_SELECT = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        _hidden("up", "move(-1)", "To the setting before"),
-        _hidden("down,enter", "move(1)", "To the next setting"),
-        _hidden("pageup", "page(-1)", "A page up"),
-        _hidden("pagedown", "page(1)", "A page down"),
-        _hidden("left", "sideways(-1)", "The option before; in a value, a character back"),
-        _hidden("right", "sideways(1)", "The next option; in a value, a character on"),
-        _hidden("home", "home(-1)", "To the first setting; in a value, to its start"),
-        _hidden("end", "home(1)", "To the last setting; in a value, to its end"),
-        _hidden("backspace", "backspace", "Delete the character before"),
-        _hidden("delete", "delete", "Back to the default; in a value, delete a character"),
-        _hidden("ctrl+u", "clear", "Empty the value"),
-        Binding("tab", "complete", "complete", tooltip="Complete the path; else the next panel"),
-        Binding("ctrl+z", "reset", "default", tooltip="Back to the setting's default"),
-        Binding("escape", "undo", "undo", tooltip="Take back what was typed, or the filter"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*_BINDINGS]
+    ACTIONS: ClassVar[dict[str, str]] = {binding.key: binding.action for binding in _BINDINGS}
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"config-form--{name}"
         for name in (
@@ -141,7 +149,7 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
     def start_filter(self) -> None:
         """What is typed next says which knobs are shown."""
         self.focus()
-        self._do(self._form.start_filter)
+        self.action_filter()
 
     # ------------------------------------------------------------------ keys
 
@@ -156,11 +164,22 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
     def check_consume_key(self, key: str, character: str | None = None) -> bool:
         return bool(character) and character.isprintable() and self._form.takes(character)
 
-    def on_key(self, event: events.Key) -> None:
+    async def on_key(self, event: events.Key) -> None:
+        """Handles all keys of the form in the order in which they came.
+
+        Left to the bindings, "down" would be done only after it has bubbled through all parents,
+        and a digit that came with it in one read would be typed into the row above.
+        """
         if event.is_printable and event.character and self._form.takes(event.character):
-            event.stop()
-            event.prevent_default()
             self._do(self._form.type, event.character)
+        elif not await self._act(self.ACTIONS.get(event.key)):
+            return
+        event.stop()
+        event.prevent_default()
+
+    async def _act(self, action: str | None) -> bool:
+        """Whether there is such an action, and it could be done."""
+        return action is not None and await cast(App[object], self.app).run_action(action, self)
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
@@ -177,6 +196,9 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
 
     def action_move(self, by: int) -> None:
         self._do(self._form.move, by)
+
+    def action_next(self) -> None:
+        self._do(self._form.next)
 
     def action_page(self, by: int) -> None:
         self.action_move(by * max(1, self.scrollable_content_region.height - 2))
@@ -199,6 +221,9 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
 
     def action_reset(self) -> None:
         self._do(self._form.reset)
+
+    def action_filter(self) -> None:
+        self._do(self._form.start_filter)
 
     def action_complete(self) -> None:
         before = self._form.revision

@@ -31,7 +31,7 @@ class Console(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("end,G", "scroll_end", "bottom", show=False, tooltip="The newest line"),
     ]
 
-    def __init__(self, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._lines: list[str] = []
         self._rest = ""

@@ -36,7 +36,7 @@ def entitle(panel: Widget, title: str, subtitle: str = "") -> None:
 class Field(Static):
     """Text of a fixed place."""
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__("", id=id, classes=classes, markup=False)
         self._parts: tuple[Part, ...] = ()
 

@@ -81,6 +81,13 @@ class Form:
         if self.at in keys:
             self._step(keys[min(max(0, keys.index(self.at) + by), len(keys) - 1)])
 
+    def next(self) -> None:
+        """From the filter to the first field that it found; else to the next field."""
+        if self.filtering:
+            self.leave()
+        else:
+            self.move(1)
+
     def leave(self) -> None:
         """Ends editing; what was typed stays."""
         self.filtering, self.edit = False, None

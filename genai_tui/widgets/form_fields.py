@@ -102,11 +102,28 @@ class Field:
 
     def about(self) -> str:
         """What the knob is: its help, the allowed values and its default."""
-        allowed = "" if self.knob.kind == "text" else self.knob.bounds
-        allowed += " or none" if self.knob.optional and allowed else ""
-        unit = f" {self.knob.unit}" if self.knob.unit and self.knob.default is not None else ""
+        unit = f" {self.knob.unit}" if self.knob.unit else ""
         default = f"default {self.default}{unit}" if self.default else ""
-        return " · ".join(part for part in (self.knob.help, allowed, default) if part)
+        return " · ".join(part for part in (self.knob.help, self._allowed(), default) if part)
+
+    def _allowed(self) -> str:
+        """The bounds in few words; the sentence of an error has them in full."""
+        low, high = self.knob.low, self.knob.high
+        if self.options:
+            return " or ".join(self.options)
+        if self.knob.kind == "text" or (low is None and high is None):
+            return ""
+        none = " or none" if self.knob.optional else ""
+        if high is None:
+            return f"{_amount(low)} or more{none}"
+        return f"{'at most' if low is None else f'{_amount(low)} to'} {_amount(high)}{none}"
+
+
+def _amount(value: float | None) -> str:
+    """A bound, in all its digits where it is whole."""
+    if value is None:
+        return ""
+    return f"{int(value):,}" if value == int(value) else f"{value:g}"
 
 
 @dataclass(slots=True)

@@ -16,16 +16,17 @@ class KeyBar(Widget):
     def __init__(self) -> None:
         super().__init__()
         self._places: list[tuple[int, str]] = []
+        self._drawn: list[Binding] = []
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_updated)
 
     def _bindings_updated(self, screen: Screen[object]) -> None:
-        if screen is self.screen:
+        if screen is self.screen and self._shown() != self._drawn:
             self.refresh()
 
     def render(self) -> Content:
-        shown = list(self._shown())
+        shown = self._drawn = self._shown()
         last = [binding for binding in shown if binding.id == self.LAST]
         room = self.size.width - sum(self._width(binding) for binding in last)
         parts: list[Content] = []

@@ -13,7 +13,7 @@ _BAR = 10
 class MachinePanel(Field):
     """What a sample of telemetry says; numbers that only flicker are held."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._cpu: float | None = None
         self._sample: Telemetry | None = None

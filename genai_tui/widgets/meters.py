@@ -75,7 +75,7 @@ class Meters(VerticalScroll, can_focus=True):
 
     ALLOW_MAXIMIZE = True
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._meters: dict[str, Meter] = {}
 

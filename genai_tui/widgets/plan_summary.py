@@ -148,7 +148,8 @@ def _warnings(outlook: Outlook) -> list[Content]:
 
 
 def _command(outlook: Outlook, width: int) -> list[Content]:
-    return [_line(line) for line in wrapped([visible(w) for w in outlook.words], width)]
+    words = [visible(word) for word in outlook.words]
+    return [_line(line) for line in wrapped(words, width)] if words else []
 
 
 def _line(text: str, style: str = "") -> Content:

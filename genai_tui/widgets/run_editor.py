@@ -163,9 +163,9 @@ class RunEditor(Horizontal):
         for picker in (self.models, self.datasets):
             if picker.has_focus:
                 entry = None if picker.captions else picker.picked
-                return f"{entry.name}: {entry.caption}" if entry else ""
+                return entry.caption if entry else ""
         field = self.form.field
-        return f"{field.knob.name}: {field.about()}" if field else ""
+        return field.about() if field else ""
 
 
 def model_entries(models: Sequence[ModelInfo]) -> list[Entry]:

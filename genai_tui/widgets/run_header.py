@@ -14,7 +14,7 @@ from genai_tui.widgets.states import COLOURS, shown
 class ProgressBar(Field):
     """How much is done, over its whole width."""
 
-    def __init__(self, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._share = 0.0
 
@@ -55,9 +55,7 @@ class RunHeader(Vertical):
         self.query_one(ProgressBar).fill(status.step / status.of if status.of else 0.0)
         self._field("steps").show(_steps(status.step, status.of))
         self._field("eta").show(f"ETA {amounts.duration(status.eta)}" if live else "")
-        self._field("rate").show(
-            f"{amounts.rate(status.steps_per_second)} steps/s" if live else ""
-        )
+        self._field("rate").show(f"{amounts.rate(status.steps_per_second)} steps/s" if live else "")
         self._field("items").show(
             f"{amounts.rate(status.items_per_second)} items/s" if live else ""
         )

@@ -66,7 +66,7 @@ class RunTable(ScrollView, can_focus=True):
 
     cursor: reactive[int] = reactive(0, repaint=False)
 
-    def __init__(self, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._runs: list[Summary] = []
         self._columns: list[tuple[Column, int]] = []

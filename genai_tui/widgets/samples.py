@@ -51,7 +51,7 @@ class Samples(Vertical, can_focus=True):
     ]
     ALLOW_MAXIMIZE = True
 
-    def __init__(self, *, id: str | None = None, nothing: str = "no samples yet") -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None, nothing: str = "no samples yet") -> None:
         super().__init__(id=id)
         self._nothing = nothing
         self._run = Path()

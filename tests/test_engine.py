@@ -1,0 +1,409 @@
+"""Real keepers and real workers: whatever is killed, the run ends as if nothing had happened."""
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tiny import points, same
+from waiting import python, ready, until
+
+from backends import catalogue, checkpoints
+from backends.datasets._shape import shape_state
+from backends.records import Checkpoint, End, Mark, Notice, Phase, Record, RunSpec, Start, Step
+from backends.training import Job, train
+from genai_tui import launch, liveness
+from genai_tui.launch import LaunchError
+from genai_tui.liveness import Identity
+from genai_tui.store import Run, RunError, Store
+
+STEPS = 150
+SETTINGS = {
+    **{"width": "4", "latent": "2", "batch_size": "32", "validation": "0.01"},
+    **{"steps": str(STEPS), "log_every": "3", "checkpoint_every": "20", "checkpoint_minutes": "0"},
+    **{"sample_every": "60", "sample_count": "4", "validate_every": "50", "validate_batches": "1"},
+    **{"precision": "float32", "threads": "1"},
+}
+
+
+# --------------------------------------------------------------------------- runs to be tortured
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> RunSpec:
+    """What all runs here train, as a real planning worker has planned it."""
+    store = Store(tmp_path_factory.mktemp("planned"))
+    return launch.create(store, model="vae/conv", settings=SETTINGS, seed=3).spec()
+
+
+@pytest.fixture
+def run(store: Store, spec: RunSpec) -> Run:
+    return create(store, spec)
+
+
+def create(store: Store, spec: RunSpec, **changes: Any) -> Run:
+    return store.create(msgspec.structs.replace(spec, id=store.new_id(spec.model), **changes))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(spec: RunSpec, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    """The series and the final state of the same training, in one go and in this process."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    model, dataset, config = catalogue.open_spec(spec)
+    meta = {"model": spec.model, "shape": shape_state(dataset.shape)}
+    series = points(
+        train(Job(model=model, dataset=dataset, config=config, folder=folder, seed=3, meta=meta))
+    )
+    return series, checkpoints.load(folder / f"checkpoints/step-{STEPS:06d}")
+
+
+def told(run: Run, kind: type = object) -> list[Any]:
+    """All records of a run so far, or those of one kind."""
+    found: list[Record] = []
+    offset, more = 0, True
+    while more:
+        chunk = run.read(offset)
+        found, offset, more = found + chunk.records, chunk.offset, chunk.more
+    return [record for record in found if isinstance(record, kind)]
+
+
+def reached(run: Run, step: int) -> Callable[[], bool]:
+    return lambda: any(record.step >= step for record in told(run, Step))
+
+
+def in_state(run: Run, state: str) -> Callable[[], bool]:
+    return lambda: run.state() == state
+
+
+def keeper(run: Run) -> Identity:
+    found = run.status().keeper
+    assert found is not None
+    return Identity(found.pid, found.started)
+
+
+def worker(run: Run) -> Identity:
+    found = until(lambda: run.status().worker)
+    return Identity(found.pid, found.started)
+
+
+def gone(*processes: Identity) -> Callable[[], bool]:
+    return lambda: not any(liveness.is_alive(process) for process in processes)
+
+
+def is_as_undisturbed(run: Run, undisturbed: tuple[Any, Any]) -> None:
+    series, state = undisturbed
+    assert points(told(run)) == series
+    assert same(checkpoints.load(run.path / f"checkpoints/step-{STEPS:06d}"), state)
+
+
+# --------------------------------------------------------------------------- the main job
+
+
+def start_in_a_terminal_that_hangs_up(run: Run) -> None:
+    """Starts a run from a process in a terminal of its own, then closes the terminal."""
+    code = (
+        "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+        "from pathlib import Path; from genai_tui import launch; from genai_tui.store import Run;"
+        f"launch.start(Run(Path({str(run.path)!r}))); print('started', flush=True); input()"
+    )
+    master, slave = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    )
+    os.close(slave)
+    said = b""
+    while b"started" not in said:
+        said += os.read(master, 1000)
+    os.close(master)
+    assert process.wait(timeout=10) == -signal.SIGHUP
+
+
+def test_a_run_outlives_its_terminal_and_its_worker(run: Run, undisturbed: tuple[Any, Any]) -> None:
+    start_in_a_terminal_that_hangs_up(run)
+    assert run.state() in ("starting", "running")
+    until(reached(run, 45), 60)
+    first, guard = worker(run), keeper(run)
+    assert run.state() == "running"
+    assert run.liveness().worker
+    assert liveness.send(first, signal.SIGKILL)
+    until(lambda: len(told(run, Start)) == 2, 60)
+    asked = run.command("checkpoint")
+    until(in_state(run, "finished"), 60)
+    until(gone(guard, worker(run)))
+
+    status = run.status()
+    assert (status.step, status.of, status.exit_code, status.restarts) == (STEPS, STEPS, 0, 1)
+    assert (status.attempt, status.worker, status.reason, status.checkpoint) == (2, None, "", STEPS)
+    one, two = told(run, Start)
+    assert (one.step, one.attempt, two.attempt) == (0, 1, 2)
+    assert two.step in (0, 20, 40)
+    assert [mark.answer for mark in told(run, Mark) if mark.id == asked.id] == ["accepted", "done"]
+    assert isinstance(told(run)[-1], End)
+    assert "killed by SIGKILL" in run.console.read_text()
+    is_as_undisturbed(run, undisturbed)
+    for path in (run.path, *run.path.rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_a_run_is_stopped_orphaned_and_shot_and_ends_the_same(
+    run: Run, undisturbed: tuple[Any, Any]
+) -> None:
+    begin = time.monotonic()
+    launch.start(run)
+    assert time.monotonic() - begin < 5  # a keeper says so before anything heavy is imported
+
+    until(reached(run, 15), 60)
+    first = [keeper(run), worker(run)]
+    assert liveness.send(keeper(run), signal.SIGTERM)
+    until(in_state(run, "stopped"))
+    until(gone(*first))
+    end, status = told(run)[-1], run.status()
+    assert isinstance(end, End)
+    assert (end.state, end.exit_code, status.exit_code) == ("stopped", 75, 75)
+    assert checkpoints.steps(run.path / "checkpoints")[-1] == end.step == status.step
+    assert (status.worker, status.eta) == (None, None)
+
+    launch.resume(run)
+    until(reached(run, 45), 60)
+    assert told(run, Start)[-1].step == end.step
+    second = [keeper(run), worker(run)]
+    assert liveness.send(second[0], signal.SIGKILL)
+    until(in_state(run, "interrupted"), 2)
+    launch.resume(run)  # at once: the old worker may still be saving
+    until(gone(*second), 5)
+    until(reached(run, 75), 60)
+    orphaned = told(run, Start)[-1].step
+    assert orphaned in {checkpoint.step for checkpoint in told(run, Checkpoint)}
+    assert orphaned > 40
+
+    third = [keeper(run), worker(run)]
+    for process in third:
+        assert liveness.send(process, signal.SIGKILL)
+    until(in_state(run, "interrupted"), 2)
+    until(lambda: not run.is_held(), 5)
+    with pytest.raises(RunError, match="is interrupted: stop needs a run"):
+        run.command("stop")
+    launch.resume(run)
+    until(in_state(run, "finished"), 60)
+    assert [start.attempt for start in told(run, Start)] == [1, 2, 3, 4]
+    is_as_undisturbed(run, undisturbed)
+    with pytest.raises(LaunchError, match=f"is finished at step {STEPS}: give a greater number"):
+        launch.resume(run)
+
+
+# --------------------------------------------------------------------------- workers that fail
+
+
+@pytest.fixture
+def torch_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a module of that code in the place of PyTorch, for the processes started from now on."""
+
+    def put(code: str) -> None:
+        (tmp_path / "poison").mkdir(exist_ok=True)
+        (tmp_path / "poison/torch.py").write_text(code)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "poison"))
+
+    return put
+
+
+def test_a_worker_that_dies_each_time_is_given_up(
+    run: Run, torch_is: Callable[[str], None]
+) -> None:
+    torch_is("import os, sys; print('my last words', flush=True); os._exit(3)")
+    with run.console.open("wb") as console:
+        console.truncate(17 << 20)  # an old console makes room
+    begin = time.monotonic()
+    launch.start(run)
+    until(in_state(run, "failed"), 60)
+    assert time.monotonic() - begin > 5  # it backed off
+    status = run.status()
+    assert status.reason == (
+        "exit status 3, 4 times without a new checkpoint; last words: my last words"
+    )
+    assert (status.attempt, status.restarts, status.exit_code) == (4, 3, 3)
+    until(lambda: not run.is_held())
+    assert (run.path / "console.1.log").stat().st_size == 17 << 20
+    assert run.console.stat().st_size < 10_000
+
+
+def test_a_stop_between_two_attempts_is_obeyed(run: Run, torch_is: Callable[[str], None]) -> None:
+    torch_is("import os; os._exit(3)")
+    launch.start(run)
+    until(lambda: run.status().restarts == 2)
+    liveness.send(keeper(run), signal.SIGTERM)
+    until(in_state(run, "stopped"), 3)
+    until(gone(keeper(run)))
+    assert run.status().attempt == 2
+
+
+def test_a_stop_right_after_the_start_is_obeyed(
+    run: Run, torch_is: Callable[[str], None], tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    torch_is(
+        f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)\nos._exit(3)"
+    )
+    launch.start(run)
+    assert liveness.send(keeper(run), signal.SIGTERM)
+    go.touch()
+    until(in_state(run, "stopped"))
+    assert run.status().reason
+
+
+def test_a_wrong_configuration_fails_at_once(store: Store, spec: RunSpec) -> None:
+    run = create(store, spec, model="vae/convolution")
+    launch.start(run)
+    until(in_state(run, "failed"), 60)
+    status, end = run.status(), told(run)[-1]
+    assert isinstance(end, End)
+    assert (end.exit_code, status.exit_code, status.restarts, status.attempt) == (78, 78, 0, 1)
+    assert status.reason == end.reason
+    assert "unknown model: 'vae/convolution'; did you mean vae/conv" in end.reason
+    until(lambda: not run.is_held())
+
+
+def test_a_stop_while_torch_is_imported_leaves_a_record(run: Run) -> None:
+    launch.start(run)
+    until(lambda: [phase for phase in told(run, Phase) if phase.name == "importing torch"])
+    assert liveness.send(keeper(run), signal.SIGTERM)
+    until(in_state(run, "stopped"), 60)
+    end = told(run)[-1]
+    assert isinstance(end, End)
+    assert (end.state, end.exit_code, end.reason) == (
+        *("stopped", 75, "stopped before the first step"),
+    )
+    assert checkpoints.steps(run.path / "checkpoints") == []
+    assert run.status().exit_code == 75
+
+
+def test_a_full_disk_ends_the_run_and_says_so(run: Run) -> None:
+    """A limit on the size of files stands in for the disk: the weights do not fit."""
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000));"
+        "from pathlib import Path; from genai_tui import launch; from genai_tui.store import Run;"
+        f"launch.start(Run(Path({str(run.path)!r})))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    until(in_state(run, "failed"), 60)
+    status, end = run.status(), told(run)[-1]
+    assert isinstance(end, End)
+    assert (end.exit_code, status.exit_code, status.attempt) == (74, 74, 1)
+    assert end.reason.startswith("File too large")
+    assert checkpoints.steps(run.path / "checkpoints") == []
+
+
+def test_a_console_that_is_full_does_not_hide_how_it_ended(
+    run: Run, torch_is: Callable[[str], None]
+) -> None:
+    torch_is("raise OSError(28, 'No space left on device')")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(attempt(run), stdout=full, stderr=full, timeout=60)
+    assert done.returncode == 74
+    assert told(run)[-1].reason.startswith("No space left on device")
+
+
+def test_a_crash_is_on_record(run: Run, torch_is: Callable[[str], None]) -> None:
+    torch_is("raise FileNotFoundError(2, 'No such file or directory', 'libsomething.so')")
+    done = subprocess.run(attempt(run), capture_output=True, timeout=60)
+    assert done.returncode == 1
+    assert b"Traceback" in done.stderr
+    [notice] = told(run, Notice)
+    assert notice.level == "error"
+    assert "FileNotFoundError" in notice.text
+    assert "libsomething.so" in notice.text
+
+
+def attempt(run: Run) -> list[str]:
+    worker = [sys.executable, "-P", "-m", "genai_tui.worker", "train", str(run.path)]
+    return [*worker, "--steps", "5", "--attempt", "1"]
+
+
+# --------------------------------------------------------------------------- one at a time
+
+ASLEEP = "import time; time.sleep(600)"
+
+
+def test_of_many_starts_exactly_one_wins(run: Run, torch_is: Callable[[str], None]) -> None:
+    torch_is(ASLEEP)
+    refused: list[str] = []
+
+    def start() -> None:
+        try:
+            launch.start(run)
+        except LaunchError as error:
+            refused.append(str(error))
+
+    starters = [threading.Thread(target=start) for _ in range(5)]
+    for starter in starters:
+        starter.start()
+    for starter in starters:
+        starter.join()
+    assert len(refused) == 4
+    assert set(refused) == {f"run {run.label} cannot be started: the run is being trained already"}
+    until(lambda: told(run, Phase))
+    assert run.status().attempt == 1
+    with pytest.raises(LaunchError, match="is starting already"):
+        launch.resume(run)
+
+
+@pytest.fixture
+def old_worker(run: Run) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker whose keeper died, and that is still saving."""
+    lock = str(run.path / "worker.lock")
+    holder = python(
+        "from pathlib import Path; from genai_tui import liveness;"
+        f"liveness.hold_worker(Path({lock!r})); print('ready', flush=True); input()"
+    )
+    ready(holder)
+    yield holder
+    holder.kill()
+    holder.communicate()
+
+
+def test_a_new_worker_waits_for_the_old_one_to_leave(
+    run: Run,
+    old_worker: subprocess.Popen[bytes],
+    torch_is: Callable[[str], None],
+    tmp_path: Path,
+) -> None:
+    torch_is(f"open({str(tmp_path / 'here')!r}, 'w'); {ASLEEP}")
+    launch.start(run)
+    until(lambda: b"waiting" in run.console.read_bytes())
+    assert told(run) == []
+    assert not (tmp_path / "here").exists()
+    old_worker.kill()
+    until(lambda: (tmp_path / "here").exists())
+    assert run.state() == "starting"
+    assert run.status().attempt == 1
+
+
+def test_a_worker_whose_keeper_is_dead_already_does_not_begin(
+    run: Run, torch_is: Callable[[str], None]
+) -> None:
+    torch_is("import os; os._exit(3)")
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    environment = {**os.environ, "GENAI_TUI_KEEPER": str(dead.pid)}
+    done = subprocess.run(attempt(run), env=environment, capture_output=True, timeout=60)
+    assert done.returncode == 75
+    assert run.state() == "interrupted"
+    assert "its keeper died" in run.status().reason
+
+
+def test_a_run_that_is_gone_cannot_be_started(run: Run) -> None:
+    shutil.rmtree(run.path)
+    with pytest.raises(RunError, match="cannot be read: No such file"):
+        launch.start(Run(run.path))

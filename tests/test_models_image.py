@@ -1,0 +1,400 @@
+"""The image generators: shapes, gradients, determinism, and the mathematics they claim."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from backends.diffusion.rectified_flow import RectifiedFlow, by_time, euler, heun
+from backends.gan.dcgan import DCGAN, squared_gradients
+from backends.knobs import ConfigError, configure
+from backends.model import Batch, DataShape, Model, RequestError
+from backends.nets.blocks import Attention, ResBlock, chunks, halvings
+from backends.nets.unet import UNet
+from backends.records import SampleRequest
+from backends.vae.conv import ConvVAE, discretised_logistic, kl_to_prior
+
+CLASSES = ("shirt", "shoe", "bag")
+TINY: dict[str, tuple[type[Model], dict[str, object]]] = {
+    "vae bernoulli": (ConvVAE, {"width": 4, "latent": 6}),
+    "vae logistic": (ConvVAE, {"width": 4, "latent": 6, "likelihood": "logistic"}),
+    "dcgan relativistic": (DCGAN, {"width": 4, "latent": 6}),
+    "dcgan non_saturating": (DCGAN, {"width": 4, "latent": 6, "game": "non_saturating"}),
+    "flow heun": (RectifiedFlow, {"width": 8, "sampler_steps": 2}),
+    "flow euler": (RectifiedFlow, {"width": 8, "sampler": "euler", "attention": True}),
+}
+every_model = pytest.mark.parametrize("name", TINY)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_seed():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(before)
+
+
+def build(
+    name: str, size: int = 16, channels: int = 1, classes: tuple[str, ...] = CLASSES, **knobs: object
+) -> Model:
+    model, config = TINY[name]
+    shape = DataShape("image", (channels, size, size), classes)
+    return model(configure(model.Config, config | knobs), shape)
+
+
+def pictures(count: int, size: int = 16, channels: int = 1) -> Tensor:
+    """Bright squares of various places and sides on black, on the 256 levels."""
+    noise = torch.Generator().manual_seed(7)
+    x = torch.full((count, channels, size, size), -1.0)
+    for picture in x:
+        top, left = torch.randint(0, size // 2, (2,), generator=noise).tolist()
+        side = int(torch.randint(size // 4, size // 2, (1,), generator=noise))
+        picture[:, top : top + side, left : left + side] = 0.6
+    return x.add(1).mul(127.5).round().div(127.5).sub(1)
+
+
+def batch_of(x: Tensor, labelled: bool = True, seed: int = 0, progress: float = 0.5) -> Batch:
+    y = torch.arange(len(x)) % len(CLASSES) if labelled else None
+    return Batch(x, y, torch.Generator().manual_seed(seed), progress)
+
+
+def draw(model: Model, seed: int = 0, **asked: object) -> Tensor:
+    request = SampleRequest(**{"count": 6, "seed": seed, **asked})  # pyright: ignore[reportArgumentType]
+    model.check(request)
+    with torch.no_grad():
+        images = model.eval().sample(request, torch.Generator().manual_seed(seed)).images
+    assert images is not None
+    return images
+
+
+def stir(model: Model) -> Model:
+    """Moves weights that start at zero, so that everything that can matter does."""
+    noise = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=noise))
+    return model
+
+
+def train(model: Model, x: Tensor, steps: int, lr: float = 3e-3) -> dict[str, list[float]]:
+    """The losses of every phase under plain Adam, always on ``x``."""
+    phases = model.phases()
+    optimizers = [torch.optim.Adam(phase.module.parameters(), lr) for phase in phases]
+    history: dict[str, list[float]] = {phase.name: [] for phase in phases}
+    for step in range(steps):
+        for phase, optimizer in zip(phases, optimizers, strict=True):
+            model.requires_grad_(False)
+            phase.module.requires_grad_(True)
+            loss = phase.loss(batch_of(x, seed=step))["loss"]
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            history[phase.name].append(loss.item())
+    return history
+
+
+# --------------------------------------------------------------------------- every model
+
+
+@every_model
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [16, 28, 32, 64])
+def test_losses_are_finite_and_reach_every_weight(name: str, size: int, channels: int) -> None:
+    model = build(name, size, channels)
+    for phase in model.phases():
+        model.requires_grad_(False)
+        phase.module.requires_grad_(True)
+        losses = phase.loss(batch_of(pictures(4, size, channels)))
+        assert all(term.shape == () and term.isfinite() for term in losses.values())
+        losses["loss"].backward()
+        for weight, parameter in phase.module.named_parameters():
+            assert parameter.grad is not None, f"{phase.name} {weight} gets no gradient"
+            assert parameter.grad.isfinite().all()
+    images = draw(model)
+    assert images.shape == (6, channels, size, size)
+    assert images.dtype == torch.float32
+    assert images.abs().max() <= 1
+
+
+@every_model
+def test_oblong_pictures_without_labels(name: str) -> None:
+    model, config = TINY[name]
+    built = model(configure(model.Config, config), DataShape("image", (3, 16, 24)))
+    x = torch.rand(4, 3, 16, 24) * 2 - 1
+    assert all(p.loss(batch_of(x, labelled=False))["loss"].isfinite() for p in built.phases())
+    assert draw(built).shape == (6, 3, 16, 24)
+
+
+@every_model
+def test_one_seed_one_picture(name: str) -> None:
+    model = stir(build(name))
+    assert torch.equal(draw(model, seed=3), draw(model, seed=3))
+    assert not torch.equal(draw(model, seed=3), draw(model, seed=4))
+
+
+@every_model
+def test_loss_depends_on_the_batch_alone(name: str) -> None:
+    model, x = stir(build(name)), pictures(8)
+    for phase in model.phases():
+        first, second = (phase.loss(batch_of(x, seed=5)) for _ in range(2))
+        assert all(torch.equal(first[term], second[term]) for term in first)
+
+
+@every_model
+def test_drawing_and_validating_change_nothing(name: str) -> None:
+    model = stir(build(name))
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    draw(model)
+    with torch.no_grad():
+        terms = model.validation(batch_of(pictures(6)))
+    assert any(key.endswith("loss") for key in terms)
+    assert all(term.isfinite() for term in terms.values())
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
+@every_model
+def test_labels_decide_what_is_drawn(name: str) -> None:
+    model = stir(build(name))
+    shirts, shoes = draw(model, labels=[0]), draw(model, labels=[1])
+    assert not torch.allclose(shirts, shoes)
+    assert torch.equal(draw(model)[3], draw(model, labels=[0, 1, 2])[3])  # classes in turn
+
+
+@every_model
+def test_conditional_is_a_choice(name: str) -> None:
+    model = build(name, conditional=False)
+    assert model.phases()[0].loss(batch_of(pictures(4)))["loss"].isfinite()
+    samples = model.eval().sample(SampleRequest(count=2), torch.Generator())
+    assert list(samples.labels) == []
+    with pytest.raises(RequestError):
+        model.check(SampleRequest(labels=[1]))
+
+
+@every_model
+def test_many_samples_come_in_chunks(name: str) -> None:
+    assert draw(build(name), count=300).shape[0] == 300
+
+
+@every_model
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_bfloat16_stays_near_float32(name: str, layout: torch.memory_format) -> None:
+    model = stir(build(name)).to(memory_format=layout)  # pyright: ignore[reportCallIssue]
+    x = pictures(8).contiguous(memory_format=layout)
+    for phase in model.phases():
+        exact = phase.loss(batch_of(x))["loss"]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = phase.loss(batch_of(x))["loss"]
+        assert loss.dtype == torch.float32
+        loss.backward()
+        assert loss.item() == pytest.approx(exact.item(), rel=0.1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert draw(model).dtype == torch.float32
+
+
+@every_model
+@pytest.mark.parametrize("size", [(1, 12, 12), (1, 132, 132), (1, 16, 30), (2, 16, 16)])
+def test_what_cannot_be_built_is_said_in_one_sentence(name: str, size: tuple[int, ...]) -> None:
+    model, config = TINY[name]
+    with pytest.raises(ConfigError) as error:
+        model(configure(model.Config, config), DataShape("image", size))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", [name for name in TINY if "dcgan" not in name])
+def test_training_lowers_the_loss(name: str) -> None:
+    losses = train(build(name, warmup=0) if "vae" in name else build(name), pictures(16), 60)[""]
+    early, late = sum(losses[:5]) / 5, sum(losses[-5:]) / 5
+    assert late < 0.8 * early
+
+
+@pytest.mark.parametrize("name", [name for name in TINY if "dcgan" in name])
+def test_training_a_gan_brings_its_pictures_near_the_data(name: str) -> None:
+    model, x = build(name), pictures(16)
+    before = (draw(model, count=64).mean(0) - x.mean(0)).abs().mean()
+    train(model.train(), x, 120, lr=2e-3)
+    after = (draw(model, count=64).mean(0) - x.mean(0)).abs().mean()
+    assert after < 0.5 * before
+
+
+# --------------------------------------------------------------------------- VAE
+
+
+def test_kl_is_that_of_two_gaussians() -> None:
+    mu, logvar = torch.randn(5, 3), torch.randn(5, 3)
+    normal = torch.distributions.Normal
+    exact = torch.distributions.kl_divergence(normal(mu, (logvar / 2).exp()), normal(0.0, 1.0))
+    torch.testing.assert_close(kl_to_prior(mu, logvar), exact.sum(1))
+    assert kl_to_prior(torch.zeros(1, 3), torch.zeros(1, 3)).item() == 0
+
+
+@pytest.mark.parametrize("log_scale", [-7.0, -3.0, 0.0, 2.0])
+@pytest.mark.parametrize("mean", [-1.5, -1.0, 0.123, 1.0])
+def test_discretised_logistic_is_a_distribution(mean: float, log_scale: float) -> None:
+    levels = torch.arange(256, dtype=torch.float64) / 127.5 - 1
+    scale = torch.tensor(log_scale, dtype=torch.float64)
+    mass = discretised_logistic(levels, torch.tensor(mean, dtype=torch.float64), scale)
+    assert mass.exp().sum().item() == pytest.approx(1, abs=1e-9)
+    single = discretised_logistic(levels.float(), torch.tensor(mean), scale.float())
+    assert single.isfinite().all()  # no bin underflows, however far from the mean
+
+
+def test_beta_grows_during_the_warmup_and_not_in_validation() -> None:
+    model = build("vae bernoulli", beta=4.0, warmup=0.5)
+    x = pictures(4)
+    for progress, beta in ((0.0, 0.0), (0.25, 2.0), (0.5, 4.0), (0.9, 4.0)):
+        terms = model.loss(batch_of(x, progress=progress))
+        expected = terms["reconstruction"] + beta * terms["kl"]
+        torch.testing.assert_close(terms["loss"], expected)
+    validated = model.validation(batch_of(x, progress=0.0))
+    torch.testing.assert_close(validated["loss"], validated["reconstruction"] + 4 * validated["kl"])
+
+
+def test_bits_per_dim_are_the_bound_in_other_units() -> None:
+    terms = build("vae logistic").loss(batch_of(pictures(4)))
+    nats = terms["reconstruction"] + terms["kl"]
+    torch.testing.assert_close(terms["bits_per_dim"], nats / (256 * math.log(2)))
+    assert "bits_per_dim" not in build("vae bernoulli").loss(batch_of(pictures(4)))
+
+
+def test_temperature_zero_draws_the_mean_of_each_class() -> None:
+    images = draw(stir(build("vae bernoulli")), temperature=0.0)
+    assert torch.equal(images[:3], images[3:])
+    assert not torch.equal(images[0], images[1])
+
+
+# --------------------------------------------------------------------------- GAN
+
+
+def test_penalty_is_the_squared_gradient_of_a_linear_discriminator() -> None:
+    weights = torch.randn(1, 3, 4, 4)
+    x = torch.randn(5, 3, 4, 4)
+    penalty = squared_gradients(lambda x, y: (weights * x).sum((1, 2, 3)), x, None)
+    torch.testing.assert_close(penalty, weights.square().sum().expand(5))
+
+
+def test_penalty_has_a_gradient_of_its_own() -> None:
+    scale = nn.Parameter(torch.tensor(3.0))
+    penalty = squared_gradients(lambda x, y: scale * x.sum((1, 2, 3)), torch.ones(2, 1, 2, 2), None)
+    penalty.mean().backward()  # |scale · 1|² over 4 pixels
+    assert scale.grad is not None
+    assert scale.grad.item() == pytest.approx(2 * 3.0 * 4)
+
+
+def test_relativistic_game_is_fair_where_both_look_alike() -> None:
+    model = build("dcgan relativistic")
+    assert isinstance(model, DCGAN)
+    nn.init.zeros_(model.D.last.weight)
+    x = pictures(6)
+    terms = model.loss_D(batch_of(x))
+    assert terms["loss"].item() == pytest.approx(math.log(2))
+    assert terms["r1"].item() == terms["r2"].item() == 0
+    assert model.loss_G(batch_of(x))["loss"].item() == pytest.approx(math.log(2))
+
+
+def test_gamma_falls_from_its_start_to_its_end() -> None:
+    model = build("dcgan relativistic", gamma=2.0, gamma_final=0.5)
+    assert isinstance(model, DCGAN)
+    gammas = [model.gamma(progress) for progress in (0.0, 0.5, 1.0)]
+    assert gammas == pytest.approx([2.0, 1.25, 0.5])
+
+
+# --------------------------------------------------------------------------- flow
+
+
+def test_solvers_on_fields_with_known_answers() -> None:
+    x = torch.randn(4, 1, 2, 2)
+    torch.testing.assert_close(euler(lambda x, t: torch.full_like(x, 2.0), x, 1), x + 2)
+    linear_in_t = heun(lambda x, t: t[:, None, None, None].expand_as(x), x, 3)
+    torch.testing.assert_close(linear_in_t, x + 0.5)  # the integral of t: the trapezium is exact
+    torch.testing.assert_close(euler(lambda x, t: x, x, 2), 1.5**2 * x)
+    torch.testing.assert_close(heun(lambda x, t: x, x, 2), (1 + 0.5 + 0.125) ** 2 * x)
+
+
+def test_solvers_have_their_orders() -> None:
+    x = torch.ones(1, 1, 1, 1, dtype=torch.float64)
+
+    def error(solve: object, steps: int) -> float:
+        return abs(solve(lambda x, t: -x, x, steps).item() - math.exp(-1))  # pyright: ignore[reportCallIssue]
+
+    assert error(euler, 16) / error(euler, 32) == pytest.approx(2, rel=0.1)
+    assert error(heun, 16) / error(heun, 32) == pytest.approx(4, rel=0.1)
+
+
+def test_straight_lines_from_noise_end_at_the_data() -> None:
+    data = torch.randn(4, 1, 2, 2)
+
+    def velocity(x: Tensor, t: Tensor) -> Tensor:  # of x_t = t·data + (1 − t)·noise
+        return (data - x) / (1 - t[:, None, None, None]).clamp(min=1e-9)
+
+    torch.testing.assert_close(euler(velocity, torch.randn(4, 1, 2, 2), 1), data)
+    torch.testing.assert_close(euler(velocity, torch.randn(4, 1, 2, 2), 5), data)
+
+
+def test_untrained_flow_knows_nothing() -> None:
+    model, x = build("flow heun"), pictures(512)
+    noise_and_data = 1 + x.square().mean()
+    assert model.loss(batch_of(x))["loss"].item() == pytest.approx(noise_and_data.item(), rel=0.02)
+
+
+def test_times_are_logit_normal() -> None:
+    model = build("flow heun", t_mean=0.5, t_std=0.8)
+    assert isinstance(model, RectifiedFlow)
+    logits = torch.logit(model.times(batch_of(torch.zeros(4096, 1, 1, 1))))
+    assert logits.mean().item() == pytest.approx(0.5, abs=0.01)
+    assert logits.std().item() == pytest.approx(0.8, abs=0.01)
+
+
+def test_errors_by_time() -> None:
+    terms = by_time(torch.tensor([1.0, 3.0, 5.0]), torch.tensor([0.1, 0.2, 0.9]))
+    assert list(terms) == [f"loss_t/{name}" for name in ("0.00-0.25", "0.25-0.50", "0.50-0.75", "0.75-1.00")]
+    assert [term.item() for term in terms.values()] == [2, 3, 3, 5]  # empty: the overall mean
+
+
+def test_guidance_extrapolates_from_free_to_told() -> None:
+    model = stir(build("flow heun")).eval()
+    assert isinstance(model, RectifiedFlow)
+    x, t, y = torch.randn(2, 1, 16, 16), torch.tensor([0.3, 0.6]), torch.tensor([0, 2])
+    with torch.no_grad():
+        told = model.velocity(y, 1.0)(x, t)
+        free = model.net(x, t, torch.full_like(y, len(CLASSES)))
+        guided = model.velocity(y, 3.0)(x, t)
+    torch.testing.assert_close(guided, free + 3 * (told - free), rtol=1e-4, atol=1e-4)
+
+
+def test_steps_and_guidance_can_be_asked_for() -> None:
+    model = stir(build("flow heun"))
+    usual = draw(model)
+    assert not torch.equal(usual, draw(model, steps=5))
+    assert not torch.equal(usual, draw(model, guidance=4.0))
+    with pytest.raises(RequestError):
+        model.check(SampleRequest(temperature=0.5))
+
+
+# --------------------------------------------------------------------------- nets
+
+
+def test_blocks_begin_as_the_identity() -> None:
+    x = torch.randn(2, 8, 4, 4)
+    torch.testing.assert_close(ResBlock(8, 8)(x), x)
+    torch.testing.assert_close(Attention(8)(x), x)
+
+
+def test_attention_ignores_the_order_of_positions() -> None:
+    block = Attention(8)
+    nn.init.normal_(block.out.weight)
+    x, order = torch.randn(2, 8, 4, 4), torch.randperm(16)
+    shuffled = x.flatten(2)[:, :, order].unflatten(2, (4, 4))
+    expected = block(x).flatten(2)[:, :, order].unflatten(2, (4, 4))
+    torch.testing.assert_close(block(shuffled), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_unet_begins_at_zero() -> None:
+    net = UNet(3, base=8, classes=2)
+    assert not net(torch.randn(2, 3, 16, 16), torch.rand(2), torch.tensor([0, 2])).any()
+
+
+def test_sizes() -> None:
+    assert [halvings(n, n) for n in (16, 28, 32, 64, 20, 36)] == [2, 2, 3, 4, 2, 2]
+    assert chunks(5, 2) == [slice(0, 2), slice(2, 4), slice(4, 5)]
