@@ -64,12 +64,11 @@ def load(name: str) -> type[Model]:
     """The model of that name.
 
     Raises:
-        ConfigError: there is none, naming the nearest, or it cannot be imported.
+        ConfigError: there is none, naming the nearest, or it cannot be imported or used.
     """
-    try:
-        module = _module(name)
-    except (ImportError, AttributeError, SyntaxError) as error:
-        raise ConfigError(f"the model {name} cannot be imported: {error}") from error
+    if name not in models():
+        raise ConfigError(unknown("model", name, models()))
+    module = _module(name)
     found = [
         value
         for value in vars(module).values()
@@ -78,16 +77,22 @@ def load(name: str) -> type[Model]:
     ]
     if len(found) != 1:
         raise ConfigError(f"the model {name} must define one Model; it defines {len(found)}")
+    try:
+        _ = found[0].modality, knobs(found[0].Config)
+    except (AttributeError, ConfigError, NameError, TypeError) as error:
+        raise ConfigError(f"the model {name} cannot be used: {error}") from error
     return found[0]
 
 
 def _module(name: str) -> Any:
-    if name in own_models():
-        return import_module(f"backends.{name.replace('/', '.')}")
-    added = _added()
-    if name not in added:
-        raise ConfigError(unknown("model", name, models()))
-    return added[name].load()
+    try:
+        if name in own_models():
+            return import_module(f"backends.{name.replace('/', '.')}")
+        return _added()[name].load()
+    except (Exception, SystemExit) as error:
+        # Somebody else's module may raise anything; it must not spoil the others.
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"the model {name} cannot be imported: {reason}") from error
 
 
 def _added() -> dict[str, EntryPoint]:

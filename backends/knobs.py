@@ -75,6 +75,8 @@ def _knob(entry: Field[Any], hint: Any) -> Knob:
     bounds = next((note for note in notes if isinstance(note, Bounds)), Bounds())
     default = None if entry.default is MISSING else entry.default
     choices = [str(choice) for choice in get_args(inner)] if get_origin(inner) is Literal else []
+    if not choices and inner not in _KINDS:
+        raise ConfigError(f"the knob {entry.name} cannot be a {inner}: use int, float, bool or str")
     return Knob(
         name=entry.name,
         kind="choice" if choices else _KINDS[inner],

@@ -53,10 +53,10 @@ class Knob(Struct, frozen=True, kw_only=True):
         if self.low is None and self.high is None:
             return what
         if self.high is None:
-            return f"{what}, {self.low:g} or more"
+            return f"{what}, {plain(self.low)} or more"
         if self.low is None:
-            return f"{what}, at most {self.high:g}"
-        return f"{what} from {self.low:g} to {self.high:g}"
+            return f"{what}, at most {plain(self.high)}"
+        return f"{what} from {plain(self.low)} to {plain(self.high)}"
 
     def parse(self, text: object) -> int | float | bool | str | None:
         """The value that ``text`` means.
@@ -75,6 +75,11 @@ class Knob(Struct, frozen=True, kw_only=True):
         if not math.isfinite(value):
             return False
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+def plain(value: float) -> str:
+    """A bound as people write it: "1,000,000", "0.05"."""
+    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
 
 
 def _parse_int(text: str, _: Knob) -> int | None:

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+_ATTRIBUTES = b"\x1b[c"
+"""The question of a program what terminal this is (DA1)."""
 _ESCAPES = re.compile(
     rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-B]|[=>78])"
 )
@@ -104,6 +106,8 @@ class Terminal:
             data = os.read(self._fd, 1 << 16)
         except OSError:  # the program has ended
             return False
+        if _ATTRIBUTES in data:  # as every terminal answers, and at once
+            os.write(self._fd, b"\x1b[?62;22c")
         self.bytes += len(data)
         self.output = (self.output + data)[-(1 << 21) :]
         return bool(data)

@@ -2,33 +2,35 @@
 
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
 from backends.records import PlanRequest, SampleRequest
-from genai_tui.store import Run
+from genai_tui.store import Run, RunError
 
 
-def describe() -> int:
-    """Prints the catalogue as one JSON document."""
+def describe(to: BinaryIO) -> int:
+    """Writes the catalogue as one JSON document."""
     from backends import catalogue
 
-    sys.stdout.buffer.write(msgspec.json.encode(catalogue.describe()))
+    to.write(msgspec.json.encode(catalogue.describe()))
+    to.flush()
     return 0
 
 
-def plan() -> int:
-    """Answers each request, a line of JSON on stdin, with a plan, a line on stdout."""
+def plan(to: BinaryIO) -> int:
+    """Answers each request, a line of JSON on stdin, with a plan, a line of JSON."""
     from backends import catalogue
 
     decode = msgspec.json.Decoder(PlanRequest).decode
     for line in sys.stdin.buffer:
-        sys.stdout.buffer.write(msgspec.json.encode(catalogue.plan(decode(line))) + b"\n")
-        sys.stdout.buffer.flush()
+        to.write(msgspec.json.encode(catalogue.plan(decode(line))) + b"\n")
+        to.flush()
     return 0
 
 
-def sample(path: Path, step: int, request: str, out: Path) -> int:
+def sample(to: BinaryIO, path: Path, step: int, request: str, out: Path) -> int:
     """Draws from a checkpoint of a run into the folder ``out``; one sentence on stderr if not."""
     from backends import catalogue, checkpoints, precision, samples
     from backends.knobs import ConfigError
@@ -42,13 +44,14 @@ def sample(path: Path, step: int, request: str, out: Path) -> int:
         asked = msgspec.json.decode(request, type=SampleRequest)
         numerics = precision.Numerics(**snapshot["numerics"])
         count = samples.write(out, samples.draw(model, asked, numerics), asked)
-    except (checkpoints.CheckpointError, ConfigError, RequestError, ValueError) as error:
+    except (checkpoints.CheckpointError, ConfigError, RunError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, RequestError) else 1
     except OSError as error:
         print(f"{out} cannot be written: {error.strerror}", file=sys.stderr)
         return 1
-    print(msgspec.json.encode({"step": found, "count": count, "path": str(out)}).decode())
+    to.write(msgspec.json.encode({"step": found, "count": count, "path": str(out)}) + b"\n")
+    to.flush()
     return 0
 
 

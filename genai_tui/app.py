@@ -18,6 +18,7 @@ from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 
+from genai_tui import settings as preferences
 from genai_tui.feed import Feed
 from genai_tui.images.detect import Graphics, detect
 from genai_tui.screens.runs import RunsScreen
@@ -26,6 +27,8 @@ from genai_tui.settings import Settings
 from genai_tui.store import LIVE, Run, Store
 from genai_tui.visible import visible
 
+WIDTHS = [(0, "-narrow"), (100, "-wide"), (150, "-very-wide")]
+HEIGHTS = [(0, "-short"), (32, "-tall")]
 HANGUP_SECONDS = 2.0
 SWITCH_SECONDS = 0.001
 """A key that comes while a thread reads a log waits for a fifth of what Python thinks is fair."""
@@ -55,8 +58,8 @@ class StudioApp(App[None]):
     TITLE = "genai-tui"
     CSS_PATH = Path(__file__).with_name("app.tcss")
     ENABLE_COMMAND_PALETTE = True
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (150, "-very-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
+    HORIZONTAL_BREAKPOINTS = WIDTHS
+    VERTICAL_BREAKPOINTS = HEIGHTS
     COMMANDS = App.COMMANDS | {_run_commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", tooltip="Every key of this screen", id="help"),
@@ -91,9 +94,8 @@ class StudioApp(App[None]):
         self.animation_level = "none"
 
     def get_default_screen(self) -> Screen[None]:
-        if self._open_run is not None:
-            return self._run_screen(self._open_run)
-        return RunsScreen(self.store, self._feed)
+        # The list stands at the bottom, unless the user came for one run and may never look at it.
+        return RunsScreen(self.store, self._feed) if self._open_run is None else Screen()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), self._visible]
@@ -106,6 +108,8 @@ class StudioApp(App[None]):
                 f"There is no theme {self.settings.theme!r}.", severity="warning", markup=False
             )
         self._feed.start()
+        if self._open_run is not None:
+            self.push_screen(self._run_screen(self._open_run))
         if not self.is_headless:
             self.set_interval(HANGUP_SECONDS, self._leave_when_hung_up)
 
@@ -143,10 +147,10 @@ class StudioApp(App[None]):
         self.pop_screen()
 
     def on_run_screen_closed(self) -> None:
-        if len(self.screen_stack) > 1:
+        if isinstance(self.screen_stack[-2], RunsScreen):
             self.pop_screen()
         else:
-            self.switch_screen(RunsScreen(self.store, self._feed))
+            self.switch_screen(RunsScreen(self.store, self._feed))  # pyright: ignore[reportUnknownMemberType]
 
     def open_run(self, run_id: str) -> None:
         """Watches a run."""
@@ -207,10 +211,13 @@ def run_studio(store: Store, open_run: Run | None = None, graphics: str | None =
 
     Raises:
         ValueError: ``graphics`` is no way of showing pictures.
+        SettingsError: the settings file cannot be used.
     """
     gc.disable()  # until the first paint: a tenth of the time it takes would go there
     sys.setswitchinterval(SWITCH_SECONDS)
-    app = StudioApp(store, graphics=detect(graphics), open_run=open_run)
+    app = StudioApp(
+        store, graphics=detect(graphics), open_run=open_run, settings=preferences.load()
+    )
     app.run()
     live = sum(run.state in LIVE for run in store.summaries())
     if live:

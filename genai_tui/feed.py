@@ -245,7 +245,7 @@ class RunWatch:
             yield Feed.RecordsRead(chunk)
 
     def _read_console(self) -> str:
-        """The console from where the last look ended; at first, and when it was rotated, its tail."""
+        """What came since the last look; at first, and when the file was rotated, its tail."""
         try:
             with self._run.console.open("rb") as file:
                 size = file.seek(0, 2)

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 PATIENCE_SECONDS = 3.0
 """A SIGTERM so long after the first is meant: leave at once, the last checkpoint stands. One right
@@ -50,11 +50,19 @@ def main(arguments: list[str] | None = None) -> int:
         return attempt(options.run, options.steps, options.attempt, term_requested)
     from genai_tui import answers
 
-    if options.verb == "describe":
-        return answers.describe()
-    if options.verb == "plan":
-        return answers.plan()
-    return answers.sample(options.run, options.step, options.request, options.out)
+    with _answer() as to:
+        if options.verb == "describe":
+            return answers.describe(to)
+        if options.verb == "plan":
+            return answers.plan(to)
+        return answers.sample(to, options.run, options.step, options.request, options.out)
+
+
+def _answer() -> BinaryIO:
+    """Stdout for the answer alone: what a library prints there goes to stderr from here on."""
+    stream = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return stream
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -1,8 +1,11 @@
 """What every test stands on: one thread, no file of the user's, no process left behind."""
 
+import contextlib
 import os
 import shutil
+import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +16,6 @@ os.environ["GENAI_TUI_CACHE"] = str(_HOME / "cache")
 os.environ["GENAI_TUI_RUNS"] = str(_HOME / "runs")
 os.environ["GENAI_TUI_SETTINGS"] = str(_HOME / "settings.toml")
 
-import psutil  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
@@ -31,25 +33,26 @@ def pytest_unconfigure() -> None:
 def store(tmp_path: Path) -> Iterator[Store]:
     """An empty store; whatever was started on a run of it is gone afterwards."""
     yield Store(tmp_path / "runs")
-    _kill_all(str(tmp_path))
+    _kill_all(tmp_path)
 
 
-def _kill_all(path: str) -> None:
+def _kill_all(path: Path) -> None:
     """Kills every process that names ``path`` among its arguments, keepers before their workers."""
-    for _ in range(3):
-        ours = [process for process in psutil.process_iter() if _names(process, path)]
-        if not ours:
-            return
-        for process in sorted(ours, key=lambda one: one.pid):
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
-        psutil.wait_procs(ours, timeout=5)
+    deadline = time.monotonic() + 10
+    while ours := [pid for pid in _processes() if os.fsencode(path) in _arguments(pid)]:
+        assert time.monotonic() < deadline, f"cannot be killed: {ours}"
+        for pid in sorted(ours):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
 
 
-def _names(process: psutil.Process, path: str) -> bool:
+def _processes() -> list[int]:
+    return [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdecimal()]
+
+
+def _arguments(pid: int) -> bytes:
     try:
-        return process.pid != os.getpid() and any(path in word for word in process.cmdline())
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return False
+        return Path(f"/proc/{pid}/cmdline").read_bytes() if pid != os.getpid() else b""
+    except OSError:
+        return b""

@@ -76,6 +76,14 @@ async def test_typing_replaces_the_value_that_the_cursor_is_on() -> None:
         assert any("● latent" in line and "64" in line for line in app.lines())
 
 
+async def test_keys_that_come_in_one_burst_are_done_in_their_order() -> None:
+    async with FormApp().run_test() as pilot:
+        keys = (*"a", "down", *"64", "down", *"0.1", "down", "l", *"/clip", "enter", "2")
+        app = await press(pilot, *keys)
+        changes = [f"{name}={text}" for (_, name), text in app.form.changes().items()]
+        assert changes == ["name=a", "latent=64", "lr=0.1", "loss=logistic", "clip=2"]
+
+
 async def test_a_wrong_value_is_said_beneath_its_field_at_once() -> None:
     async with FormApp().run_test() as pilot:
         app = await press(pilot, "down", "9", "9", "9")

@@ -27,12 +27,12 @@ from genai_tui.liveness import Identity
 from genai_tui.store import Run, RunError, Store
 
 STEPS = 150
-SETTINGS = {
-    **{"width": "4", "latent": "2", "batch_size": "32", "validation": "0.01"},
-    **{"steps": str(STEPS), "log_every": "3", "checkpoint_every": "20", "checkpoint_minutes": "0"},
-    **{"sample_every": "60", "sample_count": "4", "validate_every": "50", "validate_batches": "1"},
-    **{"precision": "float32", "threads": "1"},
-}
+ASKED = f"""
+    width=4 latent=2 batch_size=32 validation=0.01 precision=float32 threads=1
+    steps={STEPS} log_every=3 checkpoint_every=20 checkpoint_minutes=0
+    sample_every=60 sample_count=4 validate_every=50 validate_batches=1
+"""
+SETTINGS = dict(word.split("=") for word in ASKED.split())
 
 
 # --------------------------------------------------------------------------- runs to be tortured
@@ -214,7 +214,7 @@ def torch_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
     def put(code: str) -> None:
         (tmp_path / "poison").mkdir(exist_ok=True)
         (tmp_path / "poison/torch.py").write_text(code)
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "poison"))
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "poison"), prepend=os.pathsep)
 
     return put
 

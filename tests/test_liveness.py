@@ -37,7 +37,11 @@ WAIT = "print('ready', flush=True); input()"
 
 
 def holder(kind: str, path: Path, then: str = WAIT) -> str:
-    return f"from genai_tui import liveness; liveness.hold_{kind}(__import__('pathlib').Path({str(path)!r})); {then}"
+    """Code that holds a lock."""
+    return (
+        "from pathlib import Path; from genai_tui import liveness;"
+        f"liveness.hold_{kind}(Path({str(path)!r})); {then}"
+    )
 
 
 def test_a_living_process_is_alive_and_is_itself(start: Start) -> None:

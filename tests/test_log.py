@@ -36,7 +36,7 @@ def write(path: Path, records: list[Record]) -> None:
 
 
 def read_all(path: Path, limit: int = log.LIMIT) -> tuple[list[Record], int]:
-    """All records of a log, as a reader gets them piece by piece, and how many lines are damaged."""
+    """All records of a log, read piece by piece, and how many lines of it are damaged."""
     found: list[Record] = []
     offset, damaged, more = 0, 0, True
     while more:

@@ -1,6 +1,7 @@
 """The New run screen as a user has it: keys in, the form, the summary and what was asked out."""
 
 import threading
+import time
 from typing import Any
 
 import msgspec
@@ -15,12 +16,15 @@ from new_run_host import (
     Host,
     counted,
     ready,
+    strike,
     until,
 )
 from textual.pilot import Pilot
 
 from backends.records import Catalogue, DatasetInfo, Knob, Plan, PlanRequest
+from genai_tui import launch, services
 from genai_tui.screens.new_run import NewRunScreen
+from genai_tui.store import Store
 from genai_tui.widgets import draft
 from genai_tui.widgets.plan_summary import PlanSummary
 
@@ -33,7 +37,7 @@ async def press(pilot: Pilot[None], *keys: str) -> Host:
     """Presses keys and waits for the plan of what is in the form then."""
     host = await ready(pilot)
     for key in keys:
-        if host.focused is host.form:
+        if host.focused is host.form and "tab" not in key:
             strike(host, key)
         else:
             await pilot.press(key)
@@ -75,8 +79,7 @@ async def test_the_users_choice_of_data_is_kept_for_the_modality() -> None:
 
 async def test_what_was_typed_comes_back_with_its_generator() -> None:
     async with Host().run_test() as pilot:
-        host = await press(pilot, *TO_LATENT, "6", "4", "shift+tab")
-        await press(pilot, "shift+tab", "down")
+        host = await press(pilot, *TO_LATENT, "6", "4", "shift+tab", "shift+tab", "down")
         assert "--set" not in host.summary
         await press(pilot, "up")
         assert "--set latent=64" in host.summary
@@ -273,6 +276,19 @@ async def test_a_refusal_is_a_notice_and_the_form_stays(which: str) -> None:
         await until(pilot, lambda: host.opened)
 
 
+def test_the_real_services_are_those_of_launch(
+    monkeypatch: pytest.MonkeyPatch, store: Store
+) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(launch, "create", lambda *_, **wanted: asked.update(wanted))
+    house = services.real()
+    planner = house.planner()
+    wanted = {"model": "m", "dataset": "d", "settings": {}, "name": "", "seed": 0, "device": "cpu"}
+    house.create(store, planner=planner, **wanted)
+    assert asked == {**wanted, "planner": planner}
+    assert (house.catalogue, house.start) == (launch.catalogue, launch.start)
+
+
 async def test_escape_goes_back_and_starts_nothing() -> None:
     async with Host().run_test() as pilot:
         host = await press(pilot, *TO_LATENT, "6", "escape", "escape")
@@ -335,6 +351,17 @@ async def test_what_strangers_wrote_is_shown_and_never_obeyed() -> None:
             assert "\x1b" not in host.summary
 
 
+async def test_switching_the_generator_is_quick() -> None:
+    async with Host().run_test(size=(200, 60)) as pilot:
+        host = await ready(pilot)
+        began = time.process_time()
+        for key in ("down", "up") * 4:
+            await pilot.press(key)
+        assert (time.process_time() - began) / 8 < 0.15
+        await ready(pilot)
+        assert host.form.text("model:gan/dcgan", "latent") == "100"
+
+
 # ---------------------------------------------------------------------------- how it looks
 
 
@@ -352,10 +379,11 @@ def test_the_picture(snap_compare: Any, size: tuple[int, int], keys: Any) -> Non
     assert snap_compare(Host(), terminal_size=size, run_before=keys)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("size", [*SIZES, (112, 24)], ids=lambda size: f"{size[0]}x{size[1]}")
 async def test_form_and_summary_fit_at_every_size(size: tuple[int, int]) -> None:
     async with Host().run_test(size=size) as pilot:
         host = await ready(pilot)
         await until(pilot, lambda: host.form.scrollable_content_region.height >= 10)
+        assert host.form.scrollable_content_region.width >= 36
         summary = host.screen.query_one(PlanSummary)
         assert summary.max_scroll_y == 0

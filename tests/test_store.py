@@ -1,4 +1,4 @@
-"""A store of folders: what is in them is found, what is broken is said, what is alive is guarded."""
+"""A store of folders: what is there is found, what is broken is said, what lives is guarded."""
 
 import os
 import socket
@@ -241,7 +241,7 @@ def test_an_id_goes_before_a_name(three: Store) -> None:
 
 
 def test_an_empty_store_says_how_to_begin(store: Store) -> None:
-    with pytest.raises(RunError, match="there are no runs in .*; start one with: genai-tui demo"):
+    with pytest.raises(RunError, match=r"there are no runs in .*; start one with: genai-tui demo"):
         store.run("latest")
 
 

@@ -1,4 +1,4 @@
-"""The loop, iterated: what it yields, and that nothing but the steps themselves moves the weights."""
+"""The loop, iterated: what it yields, and that nothing but its steps moves the weights."""
 
 import errno
 import itertools
@@ -27,14 +27,14 @@ from tiny import (
     tiny,
 )
 
-from backends import catalogue, checkpoints
+from backends import catalogue, checkpoints, precision
 from backends.checkpoints import CheckpointError
 from backends.knobs import ConfigError
 from backends.model import Batch, Losses, Model
 from backends.pace import learning_rate
+from backends.precision import Numerics
 from backends.records import (
     Checkpoint,
-    Command,
     End,
     Mark,
     Notice,
@@ -292,9 +292,16 @@ def test_a_resumed_training_is_the_same_to_the_last_bit(
     assert only(Start, resumed)[1].step == at
 
 
+NUMERICS = [Numerics("float32", False, 1), Numerics("bfloat16", True, 1)]
+
+
+@pytest.mark.parametrize("numerics", NUMERICS, ids=lambda numerics: numerics.precision)
 @pytest.mark.parametrize("name", catalogue.models())
-def test_every_model_resumes_to_the_last_bit(tmp_path: Path, name: str) -> None:
+def test_every_model_resumes_to_the_last_bit(
+    tmp_path: Path, name: str, numerics: Numerics, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A stop that is aligned with nothing, and the same training in one go."""
+    monkeypatch.setattr(precision, "choose", lambda *_: numerics)
 
     def changes() -> dict[str, Any]:
         model, dataset = smallest(name)
@@ -452,7 +459,8 @@ def test_samples_are_drawn_as_asked(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [
         *("000.png", "001.png", "002.png", "grid.png", "request.json"),
     ]
-    assert Image.open(folder / "000.png").size == (4, 4)
+    with Image.open(folder / "000.png") as picture:
+        assert picture.size == (4, 4)
     assert json.loads((folder / "request.json").read_bytes())["labels"] == [1, 1, 1]
 
 

@@ -83,6 +83,6 @@ def test_a_slug_is_a_plain_name(text: str, limit: int) -> None:
 
 
 def test_slugs_can_be_read() -> None:
-    assert slug("Über/Größe 3.5") == "uber-gro-e-3-5"
+    assert slug("Über/Größe 3.5") == "uber-groe-3-5"
     assert slug("../../etc/passwd") == "etc-passwd"
     assert slug("日本語") == slug("") == slug("---") == "run"

@@ -76,7 +76,8 @@ class Duel(Model):
         ]
 
     def validation(self, batch: Batch) -> Losses:
-        return {"gap": self.judge(batch.x).mean() - self.judge(self.maker(batch.randn(5, 4))).mean()}
+        fake = self.maker(batch.randn(len(batch.x), 4))
+        return {"gap": (self.judge(batch.x) - self.judge(fake)).mean()}
 
     def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
         return Samples(self.maker(torch.randn(request.count, 4, generator=generator)))

@@ -12,11 +12,8 @@ from torch import Tensor, nn
 
 from backends.knobs import Bounds, ConfigError
 from backends.model import Batch, DataShape, Losses, Model, RequestError, Samples, Vocabulary
-from backends.nets.transformer import Activation, Cache, Transformer, rms_norm, zero_linear
+from backends.nets.transformer import Activation, Cache, Transformer, linear, rms_norm
 from backends.records import Modality, SampleRequest
-
-SOFT_CAP = 15.0
-"""Logits stay within (-15, 15): 15 tanh(x / 15), as in Gemma 2 (2024), section 2."""
 
 LENGTH, LENGTH_LIMIT = 256, 65_536
 TEMPERATURE = 0.8
@@ -33,8 +30,8 @@ class Config:
     width: Annotated[int, "channels of the residual stream", Bounds(8, 4096)] = 128
     mlp_ratio: Annotated[float, "hidden channels of the MLP over width", Bounds(0.5, 16)] = 4.0
     dropout: Annotated[float, "share of each branch's output dropped", Bounds(0, 0.9)] = 0.0
-    tie_weights: Annotated[bool, "one matrix for embedding and head"] = False
-    activation: Annotated[Activation, "activation of the MLP"] = "relu2"
+    tie_weights: Annotated[bool, "one matrix for embedding and head"] = True
+    activation: Annotated[Activation, "activation of the MLP"] = "swiglu"
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -57,7 +54,7 @@ class GPT(Model):
     default_dataset = "shakespeare-mini"
     recipe: ClassVar[Mapping[str, Any]] = {
         "steps": 2000,
-        "batch_size": 32,
+        "batch_size": 16,
         "lr": 3e-3,
         "beta2": 0.95,
         "ema_half_life": 50.0,
@@ -84,15 +81,14 @@ class GPT(Model):
             self.head = None
             nn.init.normal_(self.embedding.weight, std=0.02)
         else:
-            self.head = zero_linear(config.width, self.vocabulary.size)
+            self.head = linear(config.width, self.vocabulary.size, gain=0)
 
     def logits(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
         """Logits [B, n, V] of what follows each of ``ids`` [B, n]; see Transformer.forward."""
         x = rms_norm(self.embedding(ids))  # [B, n, C]
         x = self.transformer(x, cache)
         head = self.embedding if self.head is None else self.head
-        logits = F.linear(x, head.weight).float()  # => [B, n, V]
-        return SOFT_CAP * torch.tanh(logits / SOFT_CAP)
+        return F.linear(x, head.weight).float()  # => [B, n, V]
 
     def loss(self, batch: Batch) -> Losses:
         """Cross-entropy in nats a token, and the same in bits."""

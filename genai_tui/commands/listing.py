@@ -12,7 +12,7 @@ from genai_tui.commands.options import AsJson, store_of
 from genai_tui.commands.output import document, is_terminal, painted, say, tell, width_of
 from genai_tui.store import Seen, Store, Summary
 from genai_tui.visible import visible
-from genai_tui.widgets.run_columns import COLUMNS, Column, cell
+from genai_tui.widgets.run_columns import COLUMNS, Cell, Column, text_of
 
 BARS = "▁▂▃▄▅▆▇█"
 GAP = 2
@@ -86,7 +86,7 @@ def _cells(column: Column, found: Sequence[Summary], width: int, now: float) -> 
     if column.name == "bar":
         return [""] * len(found)
     most = UNBOUNDED if width == UNBOUNDED and column.name != "curve" else column.most
-    return [cell(column, most, run, now, sparkline) for run in found]
+    return [text_of(column, Cell(run, most, now, sparkline)) for run in found]
 
 
 def _line(row: Sequence[str], widths: dict[Column, int]) -> str:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual import work
+from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.reactive import Reactive
 from textual.screen import Screen
@@ -52,6 +53,10 @@ class Commanding(Screen[None]):
     def chosen(self) -> Summary | None:
         """The run that keys are about."""
         raise NotImplementedError
+
+    @property
+    def studio(self) -> App[object]:
+        return cast(App[object], self.app)
 
     def commanded(self, command: Command) -> None:
         """A command is on its way."""
@@ -115,7 +120,12 @@ class Commanding(Screen[None]):
         from genai_tui.screens.dialogs import Confirm  # not needed for the first paint
 
         dialog = Confirm(question, yes, danger=danger)
-        self.app.push_screen(dialog, lambda agreed: then() if agreed else None)
+
+        def decided(agreed: bool | None) -> None:
+            if agreed:
+                then()
+
+        self.studio.push_screen(dialog, decided)
 
     def _ask_steps(self, run: Summary) -> None:
         from genai_tui.screens.dialogs import AskSteps
@@ -127,7 +137,7 @@ class Commanding(Screen[None]):
             if steps is not None:
                 self._resume(self._run(run), steps)
 
-        self.app.push_screen(AskSteps(question, done, 2 * done), then)
+        self.studio.push_screen(AskSteps(question, done, 2 * done), then)
 
     @work(thread=True, group="launch")
     def _resume(self, run: Run, steps: int | None) -> None:
@@ -136,9 +146,9 @@ class Commanding(Screen[None]):
         try:
             launch.resume(run, steps)
         except (launch.LaunchError, RunError) as error:
-            self.app.call_from_thread(self.say, str(error), severe=True)
+            self.studio.call_from_thread(self.say, str(error), severe=True)
         else:
-            self.app.call_from_thread(self.say, f"{run.label} resumes.")
+            self.studio.call_from_thread(self.say, f"{run.label} resumes.")
 
     @work(thread=True, group="delete")
     def _measure(self, run: Run, name: str) -> None:
@@ -149,11 +159,11 @@ class Commanding(Screen[None]):
             size = "an unknown part"
         question = f"Delete {name} for good? It takes {size} of the disk."
         then = partial(self._delete, run)
-        self.app.call_from_thread(self._ask, question, "Delete", then, danger=True)
+        self.studio.call_from_thread(self._ask, question, "Delete", then, danger=True)
 
     @work(thread=True, group="delete")
     def _delete(self, run: Run) -> None:
         try:
             run.delete()
         except RunError as error:
-            self.app.call_from_thread(self.say, str(error), severe=True)
+            self.studio.call_from_thread(self.say, str(error), severe=True)

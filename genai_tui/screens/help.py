@@ -1,9 +1,9 @@
 """The help: every key of a screen, read from its bindings, and what is in use."""
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, cast
 
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen, Screen
@@ -61,13 +61,14 @@ def _sections(screen: Screen[object]) -> list[tuple[str, list[tuple[str, Binding
 
 def _joined(screen: Screen[object], group: list[ActiveBinding]) -> tuple[str, Binding]:
     """All keys of one action."""
-    keys = dict.fromkeys(screen.app.get_key_display(active.binding) for active in group)
+    app = cast(App[object], screen.app)
+    keys = dict.fromkeys(app.get_key_display(active.binding) for active in group)
     return " ".join(keys), group[0].binding
 
 
 def _title(active: ActiveBinding, screen: Screen[object]) -> str:
     """What a key belongs to; Textual's own, such as tab, hold everywhere."""
-    if active.node is screen.app or active.binding.action.startswith(("app.focus", "screen.")):
+    if isinstance(active.node, App) or active.binding.action.startswith(("app.focus", "screen.")):
         return "everywhere"
     if active.node is screen:
         return "this screen"

@@ -21,7 +21,7 @@ from genai_tui.widgets.key_bar import KeyBar
 from genai_tui.widgets.plan_summary import Outlook, PlanSummary
 from genai_tui.widgets.run_editor import RunEditor
 
-WIDE, VERY_WIDE, CAPTIONS_HEIGHT = 100, 150, 36
+WIDE, VERY_WIDE, CAPTIONS_HEIGHT = 112, 150, 36
 BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (VERY_WIDE, "-very-wide")]
 
 
@@ -49,7 +49,7 @@ class NewRunScreen(Screen[None]):
         & #body { height: 1fr; layout: horizontal; }
         & KeyBar { height: 1; dock: bottom; }
         & RunEditor { width: 1fr; height: 1fr; }
-        & PlanSummary { width: 40; height: 1fr; }
+        & PlanSummary { width: 38; height: 1fr; }
         &.-narrow #body { layout: vertical; }
         &.-narrow PlanSummary { width: 1fr; height: auto; min-height: 5; max-height: 8; }
         &.-narrow #lists { width: 28; }
@@ -104,6 +104,7 @@ class NewRunScreen(Screen[None]):
         self._plan: Plan | None = None
         self._later: Timer | None = None
         self._starting = False
+        self._left = False
 
     def compose(self) -> ComposeResult:
         with Container(id="body"):
@@ -122,6 +123,7 @@ class NewRunScreen(Screen[None]):
         self._editor.tell_captions(wide and event.size.height >= CAPTIONS_HEIGHT)
 
     def on_unmount(self) -> None:
+        self._left = True
         self._planner.close()
 
     @property
@@ -174,6 +176,8 @@ class NewRunScreen(Screen[None]):
             plan = self._planner.plan(request)
         except RuntimeError as error:
             plan = Plan(error=str(error))
+        if self._left:
+            self._planner.close()  # the question was put just when the screen went
         self.post_message(self.Planned(request, plan))
 
     @on(Planned)
@@ -185,15 +189,13 @@ class NewRunScreen(Screen[None]):
     def _tell(self) -> None:
         """Brings the summary up to date."""
         model, draft = self._editor.model, self._editor.draft
-        known = (
-            self._plan if self._planned and model and self._planned.model == model.name else None
-        )
-        request = _request(draft)
+        request, planned = _request(draft), self._planned
+        known = planned is not None and model is not None and planned.model == model.name
         self._summary.outlook = Outlook(
             title=model.name if model else "",
             caption=model.caption if model else "",
-            plan=known,
-            pending=request is not None and request != self._planned,
+            plan=self._plan if known else None,
+            pending=request is not None and request != planned,
             steps=draft.steps if draft else 0,
             batch=draft.batch if draft else 0,
             words=tuple(draft.words()) if draft else (),
@@ -207,7 +209,8 @@ class NewRunScreen(Screen[None]):
         self._editor.form.start_filter()
 
     def action_back(self) -> None:
-        self.post_message(self.Cancelled())
+        if not self._starting:
+            self.post_message(self.Cancelled())
 
     def action_copy(self) -> None:
         draft = self._editor.draft

@@ -1,5 +1,6 @@
 """The list of all runs, with the machine and the newest samples of the chosen run beside it."""
 
+import importlib
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -57,7 +58,8 @@ class RunsScreen(Commanding):
 
     @property
     def chosen(self) -> Summary | None:
-        return self.query_one(RunTable).chosen
+        tables = self.query(RunTable)  # a key may come before there is any
+        return tables.first().chosen if tables else None
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="runs"):
@@ -90,11 +92,10 @@ class RunsScreen(Commanding):
     @work(thread=True)
     def _load_rest(self) -> None:
         """Loads what the first paint can do without, numpy and Pillow, while keys are answered."""
-        import genai_tui.charts.spark
-        import genai_tui.widgets.samples  # noqa: F401
-
+        for name in ("genai_tui.charts.spark", "genai_tui.widgets.samples"):
+            importlib.import_module(name)
         if self.is_attached:
-            self.app.call_from_thread(self._show_rest)
+            self.studio.call_from_thread(self._show_rest)
 
     async def _show_rest(self) -> None:
         """The machine, the courses of the losses, and the newest samples."""

@@ -15,7 +15,7 @@ class TooSmall(ModalScreen[None]):
         yield Static("", id="too-small", markup=False)
 
     def on_mount(self) -> None:
-        self._say(self.app.size.width, self.app.size.height)
+        self._say(*self.size)
 
     def on_resize(self, event: events.Resize) -> None:
         self._say(event.size.width, event.size.height)

@@ -1,4 +1,4 @@
-"""What was asked of a run and what became of it: requested, accepted at a step, done; or refused."""
+"""What was asked of a run and what became of it: requested, accepted, done; or refused."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

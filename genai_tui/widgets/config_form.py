@@ -18,10 +18,7 @@ from genai_tui.visible import visible
 from genai_tui.widgets import form_rows
 from genai_tui.widgets.form import Form, Key
 from genai_tui.widgets.form_fields import Field, Section
-from genai_tui.widgets.form_rows import Columns, Row, Span
-
-Picture = tuple[list[Span], str]
-"""A line's spans and the look that lies under them all."""
+from genai_tui.widgets.form_rows import Picture, Row
 
 
 def _hidden(keys: str, action: str, tooltip: str) -> Binding:
@@ -263,7 +260,7 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
         self.virtual_size = Size(width, max(1, len(self._rows)))
         self._frame()
         self._scroll_to_cursor()
-        self._repaint([self._picture(row, width) for row in self._rows] or [self._nothing()])
+        self._repaint(form_rows.pictures(self._form, self._rows, width, self.has_focus))
         self.post_message(self.Moved(self.field))
 
     def _frame(self) -> None:
@@ -295,21 +292,6 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
         for y, (old, new) in enumerate(zip(before, pictures, strict=True)):
             if old != new:
                 self.refresh_line(y)
-
-    def _picture(self, row: Row, width: int) -> Picture:
-        field = row.field
-        if row.section:
-            return form_rows.heading(row.section, width), ""
-        if row.error or field is None:
-            return [(row.error, "error")], ""
-        current = field.key == self._form.at
-        columns = Columns.of(self._form.fields, width)
-        edit = self._form.edit if current else None
-        look = "" if not current else "current" if self.has_focus else "current-blurred"
-        return form_rows.field_row(field, columns, edit, current and self.has_focus), look
-
-    def _nothing(self) -> Picture:
-        return [("no setting matches" if self._form.filter else "", "help")], ""
 
     def render_line(self, y: int) -> Strip:
         y += self.scroll_offset.y

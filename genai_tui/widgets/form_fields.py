@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from backends.records import Knob
+from backends.records import Knob, plain
 
 Value = int | float | bool | str | None
 
@@ -115,15 +115,9 @@ class Field:
             return ""
         none = " or none" if self.knob.optional else ""
         if high is None:
-            return f"{_amount(low)} or more{none}"
-        return f"{'at most' if low is None else f'{_amount(low)} to'} {_amount(high)}{none}"
-
-
-def _amount(value: float | None) -> str:
-    """A bound, in all its digits where it is whole."""
-    if value is None:
-        return ""
-    return f"{int(value):,}" if value == int(value) else f"{value:g}"
+            return f"{plain(low)} or more{none}"
+        lowest = "at most" if low is None else f"{plain(low)} to"
+        return f"{lowest} {plain(high)}{none}"
 
 
 @dataclass(slots=True)

@@ -13,6 +13,8 @@ from genai_tui.widgets.form_fields import Field, LineEdit, Section
 
 Span = tuple[str, str]
 """Text and the name of its style; the empty name is the row's own style."""
+Picture = tuple[list[Span], str]
+"""A line's spans, and the name of the style that lies under them all."""
 
 NAME_LIMIT = 22
 HELP_FROM = 88
@@ -77,6 +79,26 @@ def said(form: Form) -> str:
         typed = visible(form.filter) + ("▏" if form.filtering else "")
         parts.insert(0, f"/{typed} {len(form.shown)} of {len(form.fields)}")
     return " · ".join(parts)
+
+
+def pictures(form: Form, rows: Sequence[Row], width: int, focused: bool) -> list[Picture]:
+    """The lines of a form; one that says so where a filter leaves none."""
+    columns = Columns.of(form.fields, width)
+    if not rows and form.filter:
+        return [([("no setting matches", "help")], "")]
+    return [_picture(form, row, columns, width, focused) for row in rows]
+
+
+def _picture(form: Form, row: Row, columns: Columns, width: int, focused: bool) -> Picture:
+    field = row.field
+    if row.section:
+        return heading(row.section, width), ""
+    if row.error or field is None:
+        return [(row.error, "error")], ""
+    if field.key != form.at:
+        return field_row(field, columns, None, False), ""
+    look = "current" if focused else "current-blurred"
+    return field_row(field, columns, form.edit, focused), look
 
 
 def heading(section: Section, width: int) -> list[Span]:

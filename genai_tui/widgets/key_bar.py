@@ -1,9 +1,13 @@
 """The line of keys at the bottom: one widget, drawn from the bindings that hold now."""
 
+from typing import cast
+
 from textual import events
+from textual.app import App
 from textual.binding import Binding
 from textual.content import Content
 from textual.screen import Screen
+from textual.signal import Signal
 from textual.widget import Widget
 
 
@@ -19,7 +23,8 @@ class KeyBar(Widget):
         self._drawn: list[Binding] = []
 
     def on_mount(self) -> None:
-        self.screen.bindings_updated_signal.subscribe(self, self._bindings_updated)
+        changed = cast(Signal[Screen[object]], self.screen.bindings_updated_signal)  # pyright: ignore[reportUnknownMemberType]
+        changed.subscribe(self, self._bindings_updated)
 
     def _bindings_updated(self, screen: Screen[object]) -> None:
         if screen is self.screen and self._shown() != self._drawn:
@@ -45,8 +50,12 @@ class KeyBar(Widget):
         """A click on a key is the key."""
         for end, key in self._places:
             if event.x < end:
-                self.app.simulate_key(key)
+                self._studio.simulate_key(key)
                 return
+
+    @property
+    def _studio(self) -> App[object]:
+        return cast(App[object], self.app)
 
     def _shown(self) -> list[Binding]:
         seen: dict[str, Binding] = {}
@@ -56,7 +65,7 @@ class KeyBar(Widget):
         return list(seen.values())
 
     def _key(self, binding: Binding) -> str:
-        return self.app.get_key_display(binding)
+        return self._studio.get_key_display(binding)
 
     def _width(self, binding: Binding) -> int:
         return len(self._key(binding)) + len(binding.description) + 4

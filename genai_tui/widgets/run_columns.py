@@ -61,61 +61,87 @@ def _least(columns: Sequence[Column]) -> int:
     return sum(column.least for column in columns) + GAP * (len(columns) - 1)
 
 
-def cell(column: Column, width: int, run: Summary, now: float, sparkline: Sparkline | None) -> str:
-    """The text of one cell, at most ``width`` characters."""
-    text = _TEXTS[column.name](run, width, now, sparkline)
-    return visible(text, limit=width)
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What the text of a cell is made from."""
+
+    run: Summary
+    width: int
+    now: float
+    sparkline: Sparkline | None
 
 
-def _model(run: Summary, width: int, now: float, sparkline: Sparkline | None) -> str:
+def text_of(column: Column, cell: Cell) -> str:
+    """The text of one cell, at most its width in characters."""
+    return visible(_TEXTS[column.name](cell), limit=cell.width)
+
+
+def _state(cell: Cell) -> str:
+    return shown(cell.run.state)
+
+
+def _name(cell: Cell) -> str:
+    return cell.run.name
+
+
+def _model(cell: Cell) -> str:
     """The whole name, or without its family."""
-    return run.model if len(run.model) <= width else run.model.rpartition("/")[2]
+    name = cell.run.model
+    return name if len(name) <= cell.width else name.rpartition("/")[2]
 
 
-def _step(run: Summary, width: int, now: float, sparkline: Sparkline | None) -> str:
-    status = run.status
+def _data(cell: Cell) -> str:
+    """An entry's name, or the last part of a path."""
+    return cell.run.dataset.rstrip("/").rpartition("/")[2] or cell.run.dataset
+
+
+def _step(cell: Cell) -> str:
+    status = cell.run.status
     long = f"{status.step:,}/{status.of:,}"
-    if len(long) <= width:
+    if len(long) <= cell.width:
         return long if status.of else amounts.UNKNOWN
     return f"{amounts.count(status.step)}/{amounts.count(status.of)}"
 
 
-def _bar(run: Summary, width: int, now: float, sparkline: Sparkline | None) -> str:
-    status = run.status
+def _bar(cell: Cell) -> str:
+    status = cell.run.status
     if not status.of:
         return ""
-    done = min(width, round(width * min(1.0, max(0.0, status.step / status.of))))
-    return BAR * done + BAR_REST * (width - done)
+    done = min(cell.width, round(cell.width * min(1.0, max(0.0, status.step / status.of))))
+    return BAR * done + BAR_REST * (cell.width - done)
 
 
-def _eta(run: Summary, width: int, now: float, sparkline: Sparkline | None) -> str:
+def _eta(cell: Cell) -> str:
+    run = cell.run
     return amounts.short_duration(run.status.eta) if run.state in LIVE else ""
 
 
-def _rate(run: Summary, width: int, now: float, sparkline: Sparkline | None) -> str:
+def _rate(cell: Cell) -> str:
+    run = cell.run
     return amounts.rate(run.status.steps_per_second) if run.state in LIVE else ""
 
 
-def _loss(run: Summary, width: int, now: float, sparkline: Sparkline | None) -> str:
-    loss = run.status.loss
+def _loss(cell: Cell) -> str:
+    loss = cell.run.status.loss
     return amounts.value(None if loss is None else number(loss))
 
 
-def _curve(run: Summary, width: int, now: float, sparkline: Sparkline | None) -> str:
-    if sparkline is None or not run.status.curve:
+def _curve(cell: Cell) -> str:
+    curve = cell.run.status.curve
+    if cell.sparkline is None or not curve:
         return ""
-    return sparkline([number(value) for value in run.status.curve], width)
+    return cell.sparkline([number(value) for value in curve], cell.width)
 
 
-def _age(run: Summary, width: int, now: float, sparkline: Sparkline | None) -> str:
-    return amounts.age(now - run.created) if run.created else ""
+def _age(cell: Cell) -> str:
+    return amounts.age(cell.now - cell.run.created) if cell.run.created else ""
 
 
-_TEXTS: dict[str, Callable[[Summary, int, float, Sparkline | None], str]] = {
-    "state": lambda run, *_: shown(run.state),
-    "name": lambda run, *_: run.name,
+_TEXTS: dict[str, Callable[[Cell], str]] = {
+    "state": _state,
+    "name": _name,
     "model": _model,
-    "data": lambda run, *_: run.dataset.rstrip("/").rpartition("/")[2] or run.dataset,
+    "data": _data,
     "step": _step,
     "bar": _bar,
     "eta": _eta,

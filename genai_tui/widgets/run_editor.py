@@ -22,7 +22,7 @@ class RunEditor(Horizontal):
 
     DEFAULT_CSS = """
     RunEditor {
-        & > #lists { width: 32; }
+        & > #lists { width: 30; }
         & #models { height: 1fr; max-height: 100%; }
         & #datasets { height: 40%; max-height: 100%; }
         & #form { height: 1fr; }

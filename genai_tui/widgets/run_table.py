@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from rich.cells import set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.color import Color
 from textual.geometry import Region, Size
@@ -19,7 +20,7 @@ from textual.strip import Strip
 from genai_tui.charts.strips import CompactStrip
 from genai_tui.store import Summary
 from genai_tui.visible import visible
-from genai_tui.widgets.run_columns import BAR_REST, GAP, Column, Sparkline, cell, fitted
+from genai_tui.widgets.run_columns import BAR_REST, GAP, Cell, Column, Sparkline, fitted, text_of
 from genai_tui.widgets.states import COLOURS, shown
 
 # The theme's variable and how strong it is, a part of a line. A component class each would cost
@@ -149,7 +150,8 @@ class RunTable(ScrollView, can_focus=True):
         now = time.time()
         segments: list[Segment] = []
         for column, width in self._columns:
-            text = _set(cell(column, width, run, now, self._sparkline), width, column.right)
+            text = text_of(column, Cell(run, width, now, self._sparkline))
+            text = _set(text, width, column.right)
             segments += self._inked(column, text, run, base)
             segments.append(Segment(" " * GAP, base))
         return segments[:-1]
@@ -183,7 +185,7 @@ class RunTable(ScrollView, can_focus=True):
         """A colour of the theme, mixed into the background."""
         colour = self._inks.get((variable, strength))
         if colour is None:
-            solid = Color.parse(self.app.theme_variables[variable])
+            solid = Color.parse(cast(App[object], self.app).theme_variables[variable])
             background = self.background_colors[1]
             mixes = strength < 1 and background.ansi is None and solid.ansi is None
             colour = background.blend(solid, strength) if mixes else solid
@@ -191,7 +193,7 @@ class RunTable(ScrollView, can_focus=True):
         return colour
 
     def watch_cursor(self, before: int, after: int) -> None:
-        self._scroll_to(after)
+        self._reveal(after)
         top = self.scroll_offset.y
         for index in (before, after):
             y = index - top + 1
@@ -207,7 +209,7 @@ class RunTable(ScrollView, can_focus=True):
         self._painted.clear()
         super().watch_scroll_y(old_value, new_value)
 
-    def _scroll_to(self, index: int) -> None:
+    def _reveal(self, index: int) -> None:
         top, room = self.scroll_offset.y, max(1, self.size.height - 1)
         if index < top:
             self.scroll_to(y=index, animate=False, immediate=True)
@@ -217,7 +219,7 @@ class RunTable(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         self._columns = fitted(self.size.width)
         self._painted.clear()
-        self._scroll_to(self.cursor)
+        self._reveal(self.cursor)
         self.refresh()
 
     def notify_style_update(self) -> None:

@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
-from textual.worker import get_current_worker
 
 from genai_tui import sample_files
 from genai_tui.images.detect import Mode
@@ -60,6 +59,7 @@ class Samples(Vertical, can_focus=True):
         self._pages = 1
         self._caption = ""
         self._wanted: tuple[object, ...] = ()
+        self._shown = False
 
     def compose(self) -> ComposeResult:
         yield ImageView()
@@ -109,14 +109,13 @@ class Samples(Vertical, can_focus=True):
         width, height = self.content_size
         files = sample_files.find(self._run, self._relative)
         page = read_page(files, self._page, width, height, mode)
-        if not get_current_worker().is_cancelled:
-            self.post_message(self.Loaded(wanted, page))
+        self.post_message(self.Loaded(wanted, page))  # dropped if something else is wanted now
 
     def on_samples_loaded(self, event: Loaded) -> None:
         event.stop()
         if event.wanted != self._wanted:
             return
-        page = event.page
+        page, self._shown = event.page, True
         self._pages = page.of
         self._show_caption()
         if page.picture is not None:

@@ -1,0 +1,168 @@
+"""The app around the screens: what reaches the terminal, and which screen follows which."""
+
+import subprocess
+import sys
+
+import build_runs
+import pytest
+from rich.segment import Segment
+from studio import QUADRANT, screen_text, studio, until
+from textual.color import Color
+from textual.widgets import Input, Static
+
+from genai_tui.app import StudioApp, Visible
+from genai_tui.images.detect import Graphics
+from genai_tui.screens.help import HelpScreen
+from genai_tui.screens.run import RunScreen
+from genai_tui.screens.runs import RunsScreen
+from genai_tui.screens.too_small import TooSmall
+from genai_tui.settings import Settings
+from genai_tui.store import Store
+
+HOSTILE = [
+    "[@click=app.boom]x[/]",
+    "exp[/red]",
+    "[/] \x1b]52;c;cm0gLXJm\x07 \x1b[2J\x9b31m a\u202eb\x7f",
+]
+
+
+def test_the_last_hop_shows_controls_and_leaves_the_rest_alone() -> None:
+    good = [Segment("loss ⣿ 0.5 ▀"), Segment("\x1b[1m", None, [(1,)])]  # pyright: ignore[reportArgumentType]
+    assert Visible().apply(good, Color(0, 0, 0)) is good
+    bad = [Segment("a\x1b]0;x\x07\x85\u202e\x7fb")]
+    assert [s.text for s in Visible().apply(bad, Color(0, 0, 0))] == ["a·]0;x····b"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_a_hostile_name_breaks_nothing_and_reaches_no_terminal(
+    store: Store, name: str
+) -> None:
+    run = build_runs.build(store, name, model=name, dataset=name, step=200, reason=name)
+    (run.path / "samples" / "step-000000" / "000.txt").write_text(name)
+    run.console.write_text(name + "\n")
+    app, feed = studio(store)
+    async with app.run_test(size=(120, 40)) as pilot:
+        feed.tell_runs()
+        await until(pilot, lambda: app.query("RunTable") and app.query_one("RunTable").display)
+        for keys in (["question_mark"], ["escape", "x"], ["escape", "enter"]):
+            await pilot.press(*keys)
+            await pilot.pause()
+            _is_clean(screen_text(app))
+        await until(pilot, lambda: feed.followers)
+        feed.look()
+        await pilot.pause(0.1)
+        _is_clean(screen_text(app))
+        await pilot.press("ctrl+p", *"open")
+        await pilot.pause(0.1)
+        _is_clean(screen_text(app))
+
+
+def _is_clean(text: str) -> None:
+    assert all(character.isprintable() for character in text.replace("\n", ""))
+
+
+async def test_a_terminal_that_is_too_small_gets_one_clear_sentence(store: Store) -> None:
+    app, _ = studio(store)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.resize_terminal(50, 12)
+        await until(pilot, lambda: isinstance(app.screen, TooSmall))
+        assert "The terminal is 50x12; genai-tui needs 60x16." in screen_text(app)
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+
+
+async def test_an_open_run_is_the_first_screen_and_the_list_comes_after_it(store: Store) -> None:
+    run = build_runs.build(store, "mine", step=200)
+    app, feed = studio(store, run)
+    async with app.run_test() as pilot:
+        assert isinstance(app.screen, RunScreen)
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+        assert not feed.followers
+
+
+async def test_enter_opens_a_run_and_q_goes_back_to_the_same_line(store: Store) -> None:
+    for number in range(3):
+        build_runs.build(store, f"run {number}", step=100, seed=number, telemetry=0)
+    app, feed = studio(store)
+    async with app.run_test() as pilot:
+        feed.tell_runs()
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+        assert isinstance(app.screen, RunsScreen)
+        assert app.screen.chosen is not None
+        assert app.screen.chosen.name == "run 1"
+        assert app.screen.query_one("RunTable").has_focus
+
+
+async def test_the_help_lists_every_key_and_says_how_pictures_are_shown(store: Store) -> None:
+    run = build_runs.build(store, "mine", step=200)
+    app, _ = studio(store, run)
+    async with app.run_test(size=(100, 50)) as pilot:
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        text = str(app.screen.query_one("#help Static", Static).content)
+        keys = {word for line in text.splitlines() for word in line[:16].split()}
+        assert keys >= {"space", "x", "r", "s", "c", "f", "l", "+", "-", "q", "?", "^p", "^q"}
+        assert "pictures as quadrant (a test)" in text
+        assert str(store.root) in text
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+
+
+async def test_the_palette_opens_a_run_by_a_part_of_its_name(store: Store) -> None:
+    build_runs.build(store, "needle", step=100, telemetry=0)
+    app, feed = studio(store)
+    async with app.run_test() as pilot:
+        feed.tell_runs()
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: app.screen.query(Input))
+        await pilot.press(*"needle")
+        await until(pilot, lambda: "Open needle" in screen_text(app))
+        await pilot.press("enter")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+
+
+async def test_the_palette_has_the_commands_of_the_screen(store: Store) -> None:
+    app, _ = studio(store)
+    async with app.run_test(size=(100, 50)) as pilot:
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: "Pick a generator and train it" in screen_text(app))
+        assert "Theme" in screen_text(app)
+
+
+async def test_keys_typed_before_the_start_are_not_lost(store: Store) -> None:
+    typed = Graphics("half", "half", typed="?")
+    app = StudioApp(store, graphics=typed, feed=studio(store)[1])
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+
+
+async def test_a_theme_of_the_settings_is_used_and_an_unknown_one_is_named(store: Store) -> None:
+    feed = studio(store)[1]
+    app = StudioApp(store, graphics=QUADRANT, feed=feed, settings=Settings(theme="nord"))
+    async with app.run_test():
+        assert app.theme == "nord"
+    odd = StudioApp(store, graphics=QUADRANT, feed=studio(store)[1], settings=Settings(theme="[/]"))
+    async with odd.run_test(notifications=True) as pilot:
+        await until(pilot, lambda: "There is no theme '[/]'." in screen_text(odd))
+
+
+async def test_leaving_stops_the_feed(store: Store) -> None:
+    app, feed = studio(store)
+    async with app.run_test() as pilot:
+        await pilot.press("q")
+    assert feed.stopped
+
+
+def test_the_studio_never_imports_torch_and_the_list_needs_no_numpy() -> None:
+    code = (
+        "import sys, genai_tui.app; assert 'numpy' not in sys.modules, 'numpy'; "
+        "assert 'PIL' not in sys.modules, 'PIL'; "
+        "import genai_tui.screens.run, genai_tui.screens.help, genai_tui.screens.dialogs; "
+        "assert 'torch' not in sys.modules, 'torch'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
