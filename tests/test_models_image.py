@@ -1,6 +1,7 @@
 """The image generators: shapes, gradients, determinism, and the mathematics they claim."""
 
 import math
+from typing import TypeVar
 
 import pytest
 import torch
@@ -15,12 +16,13 @@ from backends.nets.unet import UNet
 from backends.records import SampleRequest
 from backends.vae.conv import ConvVAE, discretised_logistic, kl_to_prior
 
+Net = TypeVar("Net", bound=nn.Module)
 CLASSES = ("shirt", "shoe", "bag")
 TINY: dict[str, tuple[type[Model], dict[str, object]]] = {
     "vae bernoulli": (ConvVAE, {"width": 4, "latent": 6}),
     "vae logistic": (ConvVAE, {"width": 4, "latent": 6, "likelihood": "logistic"}),
     "dcgan relativistic": (DCGAN, {"width": 4, "latent": 6}),
-    "dcgan non_saturating": (DCGAN, {"width": 4, "latent": 6, "game": "non_saturating"}),
+    "dcgan non_saturating": (DCGAN, {"width": 4, "latent": 6, "loss": "non_saturating"}),
     "flow heun": (RectifiedFlow, {"width": 8, "sampler_steps": 2}),
     "flow euler": (RectifiedFlow, {"width": 8, "sampler": "euler", "attention": True}),
 }
@@ -36,11 +38,9 @@ def _one_thread_and_seed():
     torch.set_num_threads(before)
 
 
-def build(
-    name: str, size: int = 16, channels: int = 1, classes: tuple[str, ...] = CLASSES, **knobs: object
-) -> Model:
+def build(name: str, size: int = 16, channels: int = 1, **knobs: object) -> Model:
     model, config = TINY[name]
-    shape = DataShape("image", (channels, size, size), classes)
+    shape = DataShape("image", (channels, size, size), CLASSES)
     return model(configure(model.Config, config | knobs), shape)
 
 
@@ -69,7 +69,7 @@ def draw(model: Model, seed: int = 0, **asked: object) -> Tensor:
     return images
 
 
-def stir(model: Model) -> Model:
+def stir(model: Net) -> Net:
     """Moves weights that start at zero, so that everything that can matter does."""
     noise = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -287,10 +287,10 @@ def test_relativistic_game_is_fair_where_both_look_alike() -> None:
     assert isinstance(model, DCGAN)
     nn.init.zeros_(model.D.last.weight)
     x = pictures(6)
-    terms = model.loss_D(batch_of(x))
+    terms = model.discriminator_loss(batch_of(x))
     assert terms["loss"].item() == pytest.approx(math.log(2))
     assert terms["r1"].item() == terms["r2"].item() == 0
-    assert model.loss_G(batch_of(x))["loss"].item() == pytest.approx(math.log(2))
+    assert model.generator_loss(batch_of(x))["loss"].item() == pytest.approx(math.log(2))
 
 
 def test_gamma_falls_from_its_start_to_its_end() -> None:
@@ -348,7 +348,8 @@ def test_times_are_logit_normal() -> None:
 
 def test_errors_by_time() -> None:
     terms = by_time(torch.tensor([1.0, 3.0, 5.0]), torch.tensor([0.1, 0.2, 0.9]))
-    assert list(terms) == [f"loss_t/{name}" for name in ("0.00-0.25", "0.25-0.50", "0.50-0.75", "0.75-1.00")]
+    names = ["0.00-0.25", "0.25-0.50", "0.50-0.75", "0.75-1.00"]
+    assert list(terms) == [f"loss_t/{name}" for name in names]
     assert [term.item() for term in terms.values()] == [2, 3, 3, 5]  # empty: the overall mean
 
 
@@ -383,7 +384,7 @@ def test_blocks_begin_as_the_identity() -> None:
 
 def test_attention_ignores_the_order_of_positions() -> None:
     block = Attention(8)
-    nn.init.normal_(block.out.weight)
+    stir(block)
     x, order = torch.randn(2, 8, 4, 4), torch.randperm(16)
     shuffled = x.flatten(2)[:, :, order].unflatten(2, (4, 4))
     expected = block(x).flatten(2)[:, :, order].unflatten(2, (4, 4))

@@ -45,6 +45,7 @@ from backends.records import (
     Start,
     Step,
 )
+from backends.seeds import seed_of
 from backends.training import train
 
 
@@ -147,6 +148,26 @@ def test_the_learning_rate_follows_its_schedule(tmp_path: Path, schedule: str) -
         }[schedule]
         expected = 0.01 * (step / 5 if step <= 4 else fall)
         assert logged[step]["lr"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_rate_that_is_logged_is_the_rate_that_was_used(tmp_path: Path) -> None:
+    for steps in (1, 3, 7):
+        folder = tmp_path / str(steps)
+        stop = Inbox({steps: [command("stop")]})
+        logged = points(run(folder, warmup_steps=4, inbox=stop))[steps]["lr"]
+        groups = last(folder)["optimizers"][0]["param_groups"]
+        assert {group["lr"] for group in groups} == {logged}
+
+
+def test_the_noise_of_a_step_is_its_own(tmp_path: Path) -> None:
+    class Noting(Tiny):
+        def loss(self, batch: Batch) -> Losses:
+            noted.append(batch.generator.initial_seed())
+            return super().loss(batch)
+
+    noted: list[int] = []
+    run(tmp_path, tiny(Noting), steps=3, seed=7)
+    assert noted[-3:] == [seed_of(7, step, "noise") for step in range(3)]
 
 
 def test_the_learning_rate_ends_at_its_final_share() -> None:

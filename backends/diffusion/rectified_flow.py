@@ -29,7 +29,9 @@ Velocity = Callable[[Tensor, Tensor], Tensor]
 class Config:
     """Knobs of rectified flow."""
 
-    width: Annotated[int, "channels at full resolution; doubled with each level", Bounds(8, 512)] = 32
+    width: Annotated[
+        int, "channels at full resolution; doubled with each level", Bounds(8, 512)
+    ] = 32
     levels: Annotated[int, "resolutions of the U-Net", Bounds(1, 6)] = 3
     attention: Annotated[bool, "self-attention at the coarsest resolution"] = False
     patch: int = 1
@@ -42,7 +44,9 @@ class Config:
         Literal["heun", "euler"], "heun evaluates the net twice a step, euler once"
     ] = "heun"
     sampler_steps: Annotated[int, "steps of the sampler", Bounds(1, 1000)] = 8
-    guidance: Annotated[float, "classifier-free guidance of samples; 1 is none", Bounds(0, 20)] = 1.5
+    guidance: Annotated[float, "classifier-free guidance of samples; 1 is none", Bounds(0, 20)] = (
+        1.5
+    )
 
 
 class RectifiedFlow(Model):
@@ -54,9 +58,8 @@ class RectifiedFlow(Model):
     recipe: ClassVar[Mapping[str, Any]] = {"lr": 2e-3, "steps": 1000, "beta2": 0.99}
     default_dataset: ClassVar[str] = "fashion-mini"
 
-    def __init__(self, config: Config, shape: DataShape) -> None:
+    def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__(config, shape if config.conditional else replace(shape, classes=()))
-        self.config: Config = config
         channels, _, _ = image_size(shape, max(4, 2 ** (config.levels - 1)))
         self.net = UNet(
             channels,
@@ -98,7 +101,9 @@ class RectifiedFlow(Model):
         steps = request.steps or self.config.sampler_steps
         solve = heun if self.config.sampler == "heun" else euler
         drawn = [
-            solve(self.velocity(None if y is None else y[part], request.guidance), noise[part], steps)
+            solve(
+                self.velocity(None if y is None else y[part], request.guidance), noise[part], steps
+            )
             for part in chunks(request.count)
         ]
         return Samples(torch.cat(drawn).clamp(-1, 1), labels=[] if y is None else y.tolist())
@@ -142,5 +147,7 @@ def by_time(errors: Tensor, t: Tensor, bins: int = 4) -> dict[str, Tensor]:
         inside = ((t * bins).long().clamp(max=bins - 1) == i).float()
         count = inside.sum()
         mean = (errors * inside).sum() / count.clamp(min=1)
-        terms[f"loss_t/{i / bins:.2f}-{(i + 1) / bins:.2f}"] = torch.where(count > 0, mean, errors.mean())
+        terms[f"loss_t/{i / bins:.2f}-{(i + 1) / bins:.2f}"] = torch.where(
+            count > 0, mean, errors.mean()
+        )
     return terms

@@ -3,14 +3,15 @@
 Radford, Metz & Chintala 2015, "Unsupervised Representation Learning with Deep Convolutional
 Generative Adversarial Networks". Two games can be played:
 
-``relativistic`` (the default) is RpGAN + R1 + R2 of Huang 2024, "The GAN is dead; long live the
-GAN!": D sees real and generated pictures in pairs, D(x) - D(G(z)), and is kept smooth around both
-by penalties on its gradient. ``non_saturating`` is Goodfellow 2014 with batch norm as published.
+``relativistic`` is RpGAN + R1 + R2 of Huang 2024, "The GAN is dead; long live the GAN! A Modern GAN
+Baseline": D compares real and generated pictures in pairs and is kept smooth around both of them.
+``non_saturating`` is Goodfellow 2014, with batch norm and N(0, 0.02) weights as published.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -27,19 +28,20 @@ from backends.records import Modality, SampleRequest
 class Config:
     """Knobs of DCGAN."""
 
-    game: Annotated[
+    loss: Annotated[
         Literal["relativistic", "non_saturating"],
-        "what the players minimise: relativistic with R1 and R2, or non_saturating as published",
+        "relativistic with R1 and R2, or non_saturating as published (lr 2e-4, beta1 0.5)",
     ] = "relativistic"
     latent: Annotated[int, "dimensions of the latent space", Bounds(2, 1024)] = 100
-    width: Annotated[int, "channels of the finest layers; doubled with each halving", Bounds(4, 256)] = 64
-    gamma: Annotated[float, "weight of the penalties R1 and R2 at the start", Bounds(0, 1000)] = 1.0
+    width: Annotated[
+        int, "channels at half the resolution; doubled with each further halving", Bounds(4, 256)
+    ] = 32
+    gamma: Annotated[float, "weight of R1 and R2 at the start", Bounds(0, 1000)] = 1.0
     gamma_final: Annotated[float, "their weight at the end", Bounds(0, 1000)] = 0.1
+    penalty_share: Annotated[
+        float, "share of a batch on which R1 and R2 are measured", Bounds(0.01, 1)
+    ] = 0.25
     conditional: Annotated[bool, "condition on the class where the data has labels"] = True
-    norm: Literal["none", "group", "batch"] = "group"
-    proj: Literal["flat", "pool"] = "flat"
-    init: Literal["dcgan", "he"] = "he"
-    share: float = 0.25
 
 
 class DCGAN(Model):
@@ -48,52 +50,76 @@ class DCGAN(Model):
     Config = Config
     modality: ClassVar[Modality] = "image"
     asks: ClassVar[frozenset[str]] = frozenset({"labels", "temperature"})
-    recipe: ClassVar[Mapping[str, Any]] = {"lr": 5e-4, "beta1": 0.0, "steps": 3000, "clip_grad": 0}
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "steps": 2500,
+        "lr": 2e-3,
+        "beta1": 0.0,
+        "clip_grad": 0.0,
+    }
     default_dataset: ClassVar[str] = "fashion-mini"
 
-    def __init__(self, config: Config, shape: DataShape) -> None:
+    def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__(config, shape if config.conditional else replace(shape, classes=()))
-        image_size(shape)
-        self.config: Config = config
+        self.relativistic = config.loss == "relativistic"
         self.G = Generator(config, self.shape)
         self.D = Discriminator(config, self.shape)
+        if not self.relativistic:
+            self.apply(_published_init)
 
     def phases(self) -> Sequence[Phase]:
-        return [Phase("D", self.D, self.loss_D), Phase("G", self.G, self.loss_G)]
+        return [
+            Phase("D", self.D, self.discriminator_loss),
+            Phase("G", self.G, self.generator_loss),
+        ]
 
-    def loss_D(self, batch: Batch) -> Losses:
+    def discriminator_loss(self, batch: Batch) -> Losses:
         with torch.no_grad():
-            fake = self._generate(batch)
-        if self.config.game == "relativistic":
-            return self._relativistic_D(batch, fake)
-        real, fake = self.D(batch.x, batch.y), self.D(fake, batch.y)
-        loss = F.softplus(-real).mean() + F.softplus(fake).mean()
-        return {"loss": loss, "real": real.mean(), "fake": fake.mean()}
+            images = self._generate(batch)
+        real, fake = self.D(batch.x, batch.y), self.D(images, batch.y)
+        terms = {"real": real.mean(), "fake": fake.mean()}
+        if not self.relativistic:
+            return {"loss": self.game(real, fake), **terms}
+        r1, r2 = self._penalties(batch, images)
+        loss = self.game(real, fake) + self.gamma(batch.progress) / 2 * (r1 + r2)
+        return {"loss": loss, **terms, "r1": r1, "r2": r2}
 
-    def _relativistic_D(self, batch: Batch, fake: Tensor) -> Losses:
-        real, fake_l = self.D(batch.x, batch.y), self.D(fake, batch.y)
-        n = max(1, round(len(fake) * self.config.share))
-        y = None if batch.y is None else batch.y[:n].repeat(2)
-        r1, r2 = penalties(self.D, torch.cat([batch.x[:n], fake[:n]]), y).chunk(2)
-        t = (1 - math.cos(math.pi * batch.progress)) / 2
-        gamma = self.config.gamma + (self.config.gamma_final - self.config.gamma) * t
-        loss = F.softplus(fake_l - real).mean() + gamma / 2 * (r1.mean() + r2.mean())
-        return {"loss": loss, "real": real.mean(), "fake": fake_l.mean(), "r1": r1.mean(), "r2": r2.mean()}
+    def game(self, real: Tensor, fake: Tensor) -> Tensor:
+        """What D minimises, of its logits [B] for real and generated pictures."""
+        if self.relativistic:
+            return F.softplus(fake - real).mean()  # Huang 2024, eq. 2, pairs of one class
+        return F.softplus(-real).mean() + F.softplus(fake).mean()  # Goodfellow 2014, eq. 1
 
-    def loss_G(self, batch: Batch) -> Losses:
+    def generator_loss(self, batch: Batch) -> Losses:
         fake = self.D(self._generate(batch), batch.y)
-        if self.config.game == "non_saturating":
-            return {"loss": F.softplus(-fake).mean()}
+        if not self.relativistic:
+            return {"loss": F.softplus(-fake).mean()}  # Goodfellow 2014, section 3
         with torch.no_grad():
             real = self.D(batch.x, batch.y)
         return {"loss": F.softplus(real - fake).mean()}
 
-    def validation(self, batch: Batch) -> Losses:
-        real, fake = self.D(batch.x, batch.y), self.D(self._generate(batch), batch.y)
-        return {"D/loss": F.softplus(fake - real).mean(), "D/acc": (real > fake).float().mean()}
+    def gamma(self, progress: float) -> float:
+        """The weight of the penalties: half a cosine from ``gamma`` to ``gamma_final``."""
+        share = (1 - math.cos(math.pi * progress)) / 2
+        return self.config.gamma + (self.config.gamma_final - self.config.gamma) * share
 
-    def _generate(self, batch: Batch) -> Tensor:
-        return self.G(batch.randn(len(batch.x), self.config.latent), batch.y)
+    def _penalties(self, batch: Batch, images: Tensor) -> tuple[Tensor, Tensor]:
+        """R1 and R2 on a part of the batch: an unbiased estimate at a fraction of the cost."""
+        n = math.ceil(self.config.penalty_share * len(images))
+        y = None if batch.y is None else batch.y[:n].repeat(2)
+        both = torch.cat([batch.x[:n].float(), images[:n].float()])
+        r1, r2 = squared_gradients(self.D, both, y).chunk(2)
+        return r1.mean(), r2.mean()
+
+    def validation(self, batch: Batch) -> Losses:
+        """D's game on held-out pictures, and how often it tells which is which."""
+        real, fake = self.D(batch.x, batch.y), self.D(self._generate(batch), batch.y)
+        # Relativistic logits mean something only in comparison.
+        border = (real.mean() + fake.mean()) / 2 if self.relativistic else 0.0
+        return {
+            "D/loss": self.game(real, fake),
+            "D/real_accuracy": (real > border).float().mean(),
+            "D/fake_accuracy": (fake < border).float().mean(),
+        }
 
     def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
         y = self.labels_of(request)
@@ -102,72 +128,82 @@ class DCGAN(Model):
         drawn = [self.G(z[part], None if y is None else y[part]) for part in chunks(len(z))]
         return Samples(torch.cat(drawn).float(), labels=[] if y is None else y.tolist())
 
+    def _generate(self, batch: Batch) -> Tensor:
+        return self.G(batch.randn(len(batch.x), self.config.latent), batch.y)
 
-def penalties(D, x: Tensor, y) -> Tensor:
-    x = x.detach().float().requires_grad_()
-    with torch.autocast(x.device.type, enabled=False):
+
+def squared_gradients(
+    D: Callable[[Tensor, Tensor | None], Tensor], x: Tensor, y: Tensor | None
+) -> Tensor:
+    """|dD(x) / dx|² [B] (Mescheder 2018, eq. 9), in float32 and with a gradient of its own.
+
+    D must treat every picture by itself: batch norm would mix their gradients.
+    """
+    x = x.detach().requires_grad_()
+    with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
         (gradient,) = torch.autograd.grad(D(x, y).sum(), x, create_graph=True)
     return gradient.square().sum((1, 2, 3))
 
 
-def normf(kind, c):
-    return {"none": nn.Identity, "group": GroupNorm, "batch": nn.BatchNorm2d}[kind](*([c] if kind != "none" else []))
-
-
 class Generator(nn.Module):
+    """Latents [B, latent] and classes [B] to images [B, C, H, W] in [-1, 1]."""
+
     def __init__(self, config: Config, shape: DataShape) -> None:
         super().__init__()
         channels, height, width = image_size(shape)
-        depth = halvings(height, width)
+        depth, label = halvings(height, width), 32 if shape.num_classes else 0
         c = widths(config.width, depth)[::-1]
-        self.embed = nn.Embedding(shape.num_classes, 32) if shape.num_classes else None
-        self.first = nn.Linear(config.latent + (32 if self.embed else 0), c[0] * (height >> depth) * (width >> depth))
+        norm = GroupNorm if config.loss == "relativistic" else nn.BatchNorm2d
         self.inner = (c[0], height >> depth, width >> depth)
-        kind = "batch" if config.game == "non_saturating" else config.norm
-        layers: list[nn.Module] = [normf(kind, c[0]), nn.ReLU()]
-        for a, b in zip(c[:-1], c[1:], strict=True):
-            layers += [nn.ConvTranspose2d(a, b, 4, 2, 1), normf(kind, b), nn.ReLU()]
-        self.net = nn.Sequential(*layers, nn.ConvTranspose2d(c[-1], channels, 4, 2, 1), nn.Tanh())
-        init(self, config.init)
+        self.embed = nn.Embedding(shape.num_classes, label) if label else None
+        self.project = nn.Linear(config.latent + label, math.prod(self.inner))
+        layers: list[nn.Module] = [norm(c[0]), nn.ReLU()]
+        for before, after in pairwise(c):
+            layers += [_up(before, after), norm(after), nn.ReLU()]
+        self.net = nn.Sequential(*layers, _up(c[-1], channels), nn.Tanh())
 
-    def forward(self, z, y):
+    def forward(self, z: Tensor, y: Tensor | None) -> Tensor:
         if self.embed is not None:
-            z = torch.cat([z, self.embed(y)], 1)
-        return self.net(self.first(z).unflatten(1, self.inner))
+            z = torch.cat([z, self.embed(y)], dim=1)
+        return self.net(self.project(z).unflatten(1, self.inner))  # => [B, C, H, W]
 
 
 class Discriminator(nn.Module):
+    """Images [B, C, H, W] and classes [B] to logits [B]; greater means more real."""
+
     def __init__(self, config: Config, shape: DataShape) -> None:
         super().__init__()
         channels, height, width = image_size(shape)
         depth = halvings(height, width)
-        c = widths(config.width, depth)
-        kind = "batch" if config.game == "non_saturating" else "none"
+        c = [channels, *widths(config.width, depth)]
         layers: list[nn.Module] = []
-        for i, (a, b) in enumerate(zip([channels, *c[:-1]], c, strict=True)):
-            layers += [nn.Conv2d(a, b, 4, 2, 1), normf(kind if i else "none", b), nn.LeakyReLU(0.2)]
-        self.net = nn.Sequential(*layers)
-        n = c[-1] * (height >> depth) * (width >> depth)
-        self.proj = config.proj
-        self.last = nn.Linear(n, 1)
-        self.embed = nn.Embedding(shape.num_classes, n if config.proj == "flat" else c[-1]) if shape.num_classes else None
-        init(self, config.init)
-        if self.embed is not None: nn.init.zeros_(self.embed.weight)
-
-    def forward(self, x, y):
-        h = self.net(x)
-        out = self.last(h.flatten(1))[:, 0]
+        for level, (before, after) in enumerate(pairwise(c)):
+            norm = config.loss == "non_saturating" and level > 0
+            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1)]
+            layers += [nn.BatchNorm2d(after)] if norm else []
+            layers += [nn.LeakyReLU(0.2)]
+        self.net = nn.Sequential(*layers, nn.Flatten())
+        features = c[-1] * (height >> depth) * (width >> depth)
+        self.last = nn.Linear(features, 1)
+        self.embed = nn.Embedding(shape.num_classes, features) if shape.num_classes else None
         if self.embed is not None:
-            f = h.flatten(1) if self.proj == "flat" else h.sum((2, 3))
-            out = out + (self.embed(y) * f).sum(1)
-        return out.float()
+            nn.init.zeros_(self.embed.weight)
+
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        h = self.net(x)  # => [B, features]
+        logits = self.last(h)[:, 0]
+        if self.embed is not None:
+            logits = logits + (self.embed(y) * h).sum(1)  # projection, Miyato & Koyama 2018, eq. 3
+        return logits.float()
 
 
-def init(net, kind):
-    if kind == "he":
-        return
-    for m in net.modules():
-        if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            nn.init.normal_(m.weight, 0, 0.02); nn.init.zeros_(m.bias)
-        if isinstance(m, nn.BatchNorm2d):
-            nn.init.normal_(m.weight, 1, 0.02)
+def _up(before: int, after: int) -> nn.Module:
+    return nn.ConvTranspose2d(before, after, 4, stride=2, padding=1)
+
+
+def _published_init(module: nn.Module) -> None:
+    """Radford 2015, section 4."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    if isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)

@@ -69,7 +69,7 @@ def zero(module: nn.Module) -> nn.Module:
 
 
 class ResBlock(nn.Module):
-    """Pre-activation residual block; ``condition`` (if any) scales and shifts (FiLM, Perez 2018)."""
+    """Pre-activation residual block that ``condition`` scales and shifts (FiLM, Perez 2018)."""
 
     def __init__(self, before: int, after: int, condition: int = 0, dropout: float = 0.0) -> None:
         super().__init__()

@@ -1,5 +1,7 @@
 """A small U-Net (Ronneberger 2015; Ho 2020) that a time and a class steer."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -41,15 +43,13 @@ class UNet(nn.Module):
         self.stem = nn.Conv2d(channels, c[0], 3, padding=1)
         self.down = nn.ModuleList(ResBlock(w, w, steer, dropout) for w in c[:-1])
         self.shrink = nn.ModuleList(
-            nn.Conv2d(fine, coarse, 3, stride=2, padding=1)
-            for fine, coarse in zip(c[:-1], c[1:], strict=True)
+            nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in pairwise(c)
         )
         self.middle = ResBlock(c[-1], c[-1], steer, dropout)
         self.attention = Attention(c[-1]) if attention else nn.Identity()
         self.last = ResBlock(c[-1], c[-1], steer, dropout)
         self.grow = nn.ModuleList(
-            nn.Conv2d(coarse, fine, 3, padding=1)
-            for fine, coarse in zip(c[:-1], c[1:], strict=True)
+            nn.Conv2d(coarse, fine, 3, padding=1) for fine, coarse in pairwise(c)
         )
         self.up = nn.ModuleList(ResBlock(2 * w, w, steer, dropout) for w in c[:-1])
         self.out = nn.Sequential(

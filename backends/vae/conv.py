@@ -27,13 +27,17 @@ class Config:
     """Knobs of the convolutional VAE."""
 
     latent: Annotated[int, "dimensions of the latent space", Bounds(2, 512)] = 32
-    width: Annotated[int, "channels at full resolution; doubled with each halving", Bounds(4, 256)] = 16
+    width: Annotated[
+        int, "channels at full resolution; doubled with each halving", Bounds(4, 256)
+    ] = 16
     likelihood: Annotated[
         Literal["bernoulli", "logistic"],
         "p(x|z): bernoulli per pixel, or discretised logistic with a learned scale",
     ] = "bernoulli"
     beta: Annotated[float, "weight of the KL term; 1 is the bound itself", Bounds(0, 100)] = 1.0
-    warmup: Annotated[float, "share of the training in which beta grows from 0", Bounds(0, 1)] = 0.3
+    warmup: Annotated[
+        float, "share of the training in which the KL's weight grows from 0", Bounds(0, 1)
+    ] = 0.3
     conditional: Annotated[bool, "condition on the class where the data has labels"] = True
 
 
@@ -43,15 +47,18 @@ class ConvVAE(Model):
     Config = Config
     modality: ClassVar[Modality] = "image"
     asks: ClassVar[frozenset[str]] = frozenset({"labels", "temperature"})
-    recipe: ClassVar[Mapping[str, Any]] = {"lr": 6e-3, "batch_size": 64, "steps": 600, "clip_grad": 0}
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "steps": 1000,
+        "lr": 6e-3,
+        "clip_grad": 0.0,
+    }
     default_dataset: ClassVar[str] = "fashion-mini"
 
-    def __init__(self, config: Config, shape: DataShape) -> None:
+    def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__(config, shape if config.conditional else replace(shape, classes=()))
         channels, height, width = image_size(shape)
         depth, classes = halvings(height, width), self.shape.num_classes
         c = widths(config.width, depth + 1)
-        self.config: Config = config
         self.inner = (c[-1], height >> depth, width >> depth)
         features, label = math.prod(self.inner), 16 if classes else 0
         self.embed = nn.Embedding(classes, label) if classes else None
@@ -59,11 +66,11 @@ class ConvVAE(Model):
         self.posterior = nn.Linear(features + label, 2 * config.latent)
         self.prior = nn.Linear(config.latent + label, features)
         self.decoder = nn.Sequential(nn.Unflatten(1, self.inner), *_decoder(channels, c))
-        self.log_scale = nn.Parameter(torch.full((channels, 1, 1), -2.0))
-        self.log_scale.requires_grad_(config.likelihood == "logistic")
+        scale = nn.Parameter(torch.full((channels, 1, 1), -2.0))
+        self.log_scale = scale if config.likelihood == "logistic" else None
 
     def encode(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
-        """mu and logvar [B, latent] of q(z|x, y)."""
+        """mu and logvar [B, latent] of q(z|x, y); logvar within [-8, 4]."""
         mu, logvar = self.posterior(self._with(self.encoder(x), y)).float().chunk(2, dim=1)
         return mu, logvar.clamp(-8, 4)
 
@@ -72,6 +79,7 @@ class ConvVAE(Model):
         return self.decoder(self.prior(self._with(z, y))).float()
 
     def loss(self, batch: Batch) -> Losses:
+        """The negative bound and its parts in nats per image; active_units of ``latent``."""
         mu, logvar = self.encode(batch.x, batch.y)
         z = mu + (0.5 * logvar).exp() * batch.randn(*mu.shape)  # section 2.4
         out = self.decode(z, batch.y)
@@ -79,20 +87,22 @@ class ConvVAE(Model):
         kl = kl_to_prior(mu, logvar).mean()
         active = (mu.var(0, correction=0) > 0.01).sum()  # Burda 2016, section 5
         terms = {"reconstruction": reconstruction, "kl": kl, "active_units": active.float()}
-        if self.config.likelihood == "logistic":
+        if self.log_scale is not None:
             terms["bits_per_dim"] = (reconstruction + kl) / (math.log(2) * batch.x[0].numel())
         return {"loss": reconstruction + self.beta(batch.progress) * kl, **terms}
 
     def validation(self, batch: Batch) -> Losses:
+        """The bound with the full weight of the KL, whenever it is asked."""
         return self.loss(replace(batch, progress=1.0))
 
     def beta(self, progress: float) -> float:
+        """The weight of the KL term after that share of the training."""
         warmup = self.config.warmup
         return self.config.beta * (min(1.0, progress / warmup) if warmup else 1.0)
 
     def log_likelihood(self, x: Tensor, out: Tensor) -> Tensor:
         """log p(x|z) of every pixel, like ``x``."""
-        if self.config.likelihood == "logistic":
+        if self.log_scale is not None:
             return discretised_logistic(x, out, self.log_scale)
         return -F.binary_cross_entropy_with_logits(out, (x + 1) / 2, reduction="none")
 
@@ -103,7 +113,7 @@ class ConvVAE(Model):
         z = z * (1.0 if request.temperature is None else request.temperature)
         drawn = [self.decode(z[part], None if y is None else y[part]) for part in chunks(len(z))]
         out = torch.cat(drawn)
-        images = out if self.config.likelihood == "logistic" else 2 * out.sigmoid() - 1
+        images = 2 * out.sigmoid() - 1 if self.log_scale is None else out
         return Samples(images.clamp(-1, 1), labels=[] if y is None else y.tolist())
 
     def _with(self, h: Tensor, y: Tensor | None) -> Tensor:
@@ -139,5 +149,9 @@ def _encoder(channels: int, c: list[int]) -> list[nn.Module]:
 def _decoder(channels: int, c: list[int]) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for before, after in zip(c[:0:-1], c[-2::-1], strict=True):
-        layers += [GroupNorm(before), nn.SiLU(), nn.ConvTranspose2d(before, after, 4, stride=2, padding=1)]
+        layers += [GroupNorm(before), nn.SiLU(), _up(before, after)]
     return [*layers, GroupNorm(c[0]), nn.SiLU(), nn.Conv2d(c[0], channels, 3, padding=1)]
+
+
+def _up(before: int, after: int) -> nn.Module:
+    return nn.ConvTranspose2d(before, after, 4, stride=2, padding=1)

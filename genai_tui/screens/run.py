@@ -39,7 +39,7 @@ class RunScreen(Commanding):
         """The user wants to go back."""
 
     AUTO_FOCUS = ""
-    ALLOW_IN_MAXIMIZED_VIEW = "RunHeader, KeyBar"
+    ALLOW_IN_MAXIMIZED_VIEW = "#top, KeyBar"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sample", "sample", tooltip="Draw samples now", id="run.sample"),
         Binding(
@@ -81,8 +81,9 @@ class RunScreen(Commanding):
         return self._summary
 
     def compose(self) -> ComposeResult:
-        yield RunHeader()
-        yield Field(id="why")
+        with Vertical(id="top"):
+            yield RunHeader()
+            yield Field(id="why")
         with Horizontal(id="run"):
             with Vertical(id="curves"):
                 yield ChartGrid(self._smoothing, id="charts")
@@ -171,11 +172,14 @@ class RunScreen(Commanding):
         self.command("checkpoint")
 
     def action_maximise(self) -> None:
+        panel = self.maximized or self._focused_panel()
+        if panel is None:
+            return
+        # After a scroll Textual looks up sizes late: it must know the old ones to tell who is resized.
+        self.find_widget(panel)
         if self.maximized is not None:
             self.minimize()
-            return
-        panel = self._focused_panel()
-        if panel is not None:
+        else:
             self.maximize(panel, container=False)
 
     def action_scrub(self, by: int) -> None:
@@ -196,7 +200,7 @@ class RunScreen(Commanding):
 
     def action_close(self) -> None:
         if self.maximized is not None:
-            self.minimize()
+            self.action_maximise()
         else:
             self.post_message(self.Closed())
 

@@ -15,7 +15,7 @@ from genai_tui.widgets.machine import no_gpu
 BIN_SECONDS = 5.0
 """Samples of so many seconds are one dot, so that the graphs move that rarely: bytes cost."""
 BINS = 240
-LEAST_WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 16, 3, 6
+LEAST_WIDTH, LOW, HIGH = 16, 3, 4
 GIB = float(2**30)
 
 
@@ -104,16 +104,15 @@ class Meters(VerticalScroll, can_focus=True):
         return self._meters[title]
 
     def _arrange(self) -> None:
-        """As few columns as it takes to see all meters; then as high as there is room."""
-        count, (width, height) = len(self._meters), self.size
+        """Four in a row, a GPU's, where they fit; the panel is as high as they are."""
+        count, width = len(self._meters), self.size.width
         if not count or not width:
             return
-        most = max(1, min(count, width // LEAST_WIDTH, 4))
-        fits = (n for n in (2, 4) if n < most and math.ceil(count / n) * LEAST_HEIGHT <= height)
-        columns = next(fits, most)
-        rows = math.ceil(count / columns)
-        self.styles.grid_size_columns = columns
-        self.styles.grid_rows = str(max(LEAST_HEIGHT, min(height // rows, MOST_HEIGHT)))
+        columns = 4 if count > 4 and width >= 4 * LEAST_WIDTH else 2
+        rows = LOW if self.screen.has_class("-short") else HIGH
+        if self.has_class("-maximized"):
+            rows = max(rows, min(2 * HIGH, self.size.height // math.ceil(count / columns)))
+        self.styles.grid_size_columns, self.styles.grid_rows = columns, str(rows)
         self.call_after_refresh(self._paint)
 
     def _paint(self) -> None:
@@ -124,17 +123,22 @@ class Meters(VerticalScroll, can_focus=True):
 def readings(sample: Telemetry) -> Iterable[Reading]:
     """What is worth a graph, GPUs first; memory in GiB."""
     for gpu in sample.gpus:
-        name = f"GPU {gpu.index}" if len(sample.gpus) > 1 else "GPU"
-        yield name, "%", gpu.utilisation, 100.0
+        name = f"GPU{gpu.index}" if len(sample.gpus) > 1 else "GPU"
+        yield name, "%", _whole(gpu.utilisation), 100.0
         yield f"{name} mem", "G", _gib(gpu.memory_used), _gib(gpu.memory_total)
-        yield f"{name} power", "W", gpu.power, gpu.power_limit
-        yield f"{name} temp", "°C", gpu.temperature, 100.0
+        yield f"{name} power", "W", _whole(gpu.power), gpu.power_limit
+        yield f"{name} temp", "°C", _whole(gpu.temperature), 100.0
     worker, host = sample.worker, sample.host
     cores = 100.0 * host.cores if host.cores else None
-    yield "worker CPU", "%", worker.cpu if worker else None, cores
+    yield "worker CPU", "%", _whole(worker.cpu if worker else None), cores
     yield "worker mem", "G", _gib(worker.memory if worker else None), _gib(host.memory_total)
-    yield "host CPU", "%", host.cpu, 100.0
+    yield "host CPU", "%", _whole(host.cpu), 100.0
     yield "host mem", "G", _gib(host.memory_used), _gib(host.memory_total)
+
+
+def _whole(value: float | None) -> float | None:
+    """Without the decimals that only flicker."""
+    return None if value is None else float(round(value))
 
 
 def _gib(count: int | None) -> float | None:
