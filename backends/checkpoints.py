@@ -83,9 +83,15 @@ def save(
     return Written(target, step, sum(int(entry["bytes"]) for entry in files.values()))
 
 
-def prune(root: Path, keep: int) -> None:
-    """Removes all but the newest ``keep`` checkpoints, and what an interrupted save left."""
-    for step in steps(root)[: -max(1, keep)]:
+def prune(root: Path, keep: int, newest: int | None = None) -> None:
+    """Removes all but the newest ``keep`` checkpoints, and what an interrupted save left.
+
+    Args:
+        newest: the step just saved. Those beyond it were passed over as damaged: they stay where
+            they are and do not count.
+    """
+    there = [step for step in steps(root) if newest is None or step <= newest]
+    for step in there[: -max(1, keep)]:
         doomed = root / f".del-{step:06d}"
         with contextlib.suppress(OSError):
             folder_of(root, step).rename(doomed)

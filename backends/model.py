@@ -17,6 +17,9 @@ from backends.records import Modality, SampleRequest
 MOST_SAMPLES = 4096
 """What one request may ask for: more would not fit the memory of a small machine."""
 
+REQUEST_BOUNDS = {"temperature": (0, 100), "steps": (1, 1000), "guidance": (-100, 100)}
+"""Beyond these a sampler would run for hours or draw nothing that can be looked at."""
+
 Losses = Mapping[str, Tensor]
 """Scalars by name. "loss" is minimised; the other terms are only watched."""
 
@@ -166,6 +169,11 @@ class Model(nn.Module, ABC):
             if getattr(request, name) is not None:
                 offered = ", ".join(sorted(self.asks)) or "count and seed alone"
                 raise RequestError(f"this model cannot be asked for {name}; it offers {offered}")
+        for name, (low, high) in REQUEST_BOUNDS.items():
+            value = getattr(request, name)
+            if value is not None and not low <= value <= high:
+                sentence = f"{name} must be at least {low} and at most {high}, not {value:g}"
+                raise RequestError(sentence)
         for label in request.labels or []:
             if not 0 <= label < self.shape.num_classes:
                 last = self.shape.num_classes - 1

@@ -58,11 +58,18 @@ class Numerics:
 
 def devices() -> Iterator[tuple[str, str]]:
     """(name, caption) of every device that can train here, the best first."""
-    for index in range(torch.cuda.device_count()):
-        yield f"cuda:{index}", torch.cuda.get_device_name(index)
+    yield from _gpus()
     if torch.backends.mps.is_available():
         yield "mps", "Apple GPU"
     yield "cpu", f"{_cores()} cores"
+
+
+def _gpus() -> list[tuple[str, str]]:
+    try:
+        names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    except RuntimeError:  # a driver that does not answer leaves the CPU to train on
+        return []
+    return [(f"cuda:{index}", name) for index, name in enumerate(names)]
 
 
 def device_of(name: str) -> torch.device:
@@ -88,7 +95,7 @@ def choose(asked: str, model: Model, batch: Batch, threads: int) -> Numerics:
     """
     device, image = batch.x.device, batch.x.dim() == 4
     if device.type != "cpu":
-        fits = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        fits = device.type == "cuda" and _tensor_cores_take_bfloat16(device)
         precision = ("bfloat16" if fits else "float32") if asked == "auto" else asked
         return Numerics(precision, image and device.type == "cuda", threads or _cores())
     trial = _Trial(model, batch)
@@ -148,6 +155,11 @@ class _Trial:
                 losses = phase.loss(arranged)
             losses["loss"].backward()
         return time.perf_counter() - begin
+
+
+def _tensor_cores_take_bfloat16(device: torch.device) -> bool:
+    with torch.cuda.device(device):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def _native_bfloat16() -> bool:

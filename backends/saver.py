@@ -58,6 +58,6 @@ class Saver:
     def _write(self, step: int, snapshot: Mapping[str, Any], asked_by: tuple[str, ...]) -> Saved:
         begin = time.perf_counter()
         written = checkpoints.save(self._root, step, snapshot, barrier=self._barrier)
-        checkpoints.prune(self._root, self._keep)
+        checkpoints.prune(self._root, self._keep, step)
         seconds = time.perf_counter() - begin
         return Saved(step, written.path, written.bytes, seconds, asked_by)

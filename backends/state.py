@@ -59,7 +59,10 @@ class Window:
         return known
 
     def state(self) -> list[Any]:
-        return [[step, list(names), values.cpu().tolist()] for step, names, values in self.rows]
+        return [
+            [step, [name for name, _ in terms], [value for _, value in terms]]
+            for step, terms in self._read()
+        ]
 
     def restore(self, state: list[Any], device: torch.device) -> None:
         self.rows = [(s, tuple(names), torch.tensor(v, device=device)) for s, names, v in state]

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from backends import checkpoints, precision, records, samples, seeds
+from backends.compilation import Loss, compiled
 from backends.data import Dataset, Order
 from backends.evaluation import validate
 from backends.knobs import ConfigError, knobs, parse
@@ -72,6 +74,16 @@ def train(job: Job) -> Iterator[Record]:
         loop.saver.close()
 
 
+@contextmanager
+def _fitting() -> Iterator[None]:
+    """Whatever a checkpoint of another model or of another version lacks is one sentence."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"the checkpoint does not fit this model: {reason}") from None
+
+
 class _Loop:
     """One attempt."""
 
@@ -109,15 +121,19 @@ class _Loop:
         if found is None:
             yield self._phase("choosing the precision")
         self._settle(found)
+        complaints = [*job.dataset.notices, *(found[2] if found else ())]
+        if self.config.compile:
+            yield self._phase("compiling")
+            complaints += self._compile()
         yield self._start()
-        for sentence in (*job.dataset.notices, *(found[2] if found else ())):
+        for sentence in complaints:
             yield records.Notice(step=self.step, t=time.time(), text=sentence)
         if found is None:
             yield from self._begin()
 
     def _settle(self, found: tuple[int, Mapping[str, Any], list[str]] | None) -> None:
         if found is not None:
-            self.numerics = Numerics(**found[1]["numerics"])
+            self.numerics = self._chosen(found[1])
         else:
             self.numerics = Numerics("float32", False, max(1, self.config.threads))
             self.numerics = precision.choose(
@@ -126,18 +142,25 @@ class _Loop:
         torch.set_num_threads(self.numerics.threads)
         self.numerics.place(self.job.model)
         self.state = TrainState(self.job.model, self.config)
-        self.losses = [self._compiled(phase) for phase in self.state.phases]
+        self.losses: list[Loss] = [phase.loss for phase in self.state.phases]
         if found is not None:
             self._restore(found[1])
 
+    def _compile(self) -> list[str]:
+        """Puts compiled losses in place; the sentence that says why not, if they do not work."""
+        batches = (self._batch(step) for step in (0, 1))
+        self.losses, complaint = compiled(self.state, batches, self.numerics)
+        return [complaint] if complaint else []
+
+    def _chosen(self, snapshot: Mapping[str, Any]) -> Numerics:
+        with _fitting():
+            return Numerics(**snapshot["numerics"])
+
     def _restore(self, snapshot: Mapping[str, Any]) -> None:
-        try:
+        with _fitting():
             self.state.restore(snapshot)
-        except (KeyError, ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigError(f"the checkpoint does not fit this model: {reason}") from None
+            self.config = dataclasses.replace(self.config, **self.state.overrides)
         self.step = self.state.step
-        self.config = dataclasses.replace(self.config, **self.state.overrides)
 
     def _begin(self) -> Iterator[Record]:
         """Step 0: what untrained weights draw, and a checkpoint that fixes every choice made."""
@@ -192,9 +215,6 @@ class _Loop:
         terms = {**losses, "grad_norm": norm}
         return {f"{phase.name}/{name}" if phase.name else name: v for name, v in terms.items()}
 
-    def _compiled(self, phase: Phase) -> Callable[[Batch], Mapping[str, Tensor]]:
-        return torch.compile(phase.loss) if self.config.compile else phase.loss
-
     # ------------------------------------------------------------------ what a step brings
 
     def _due_records(self) -> Iterator[Record]:
@@ -219,6 +239,7 @@ class _Loop:
             values["lr"] = learning_rate(self.config, self.step - 1)
             rates = self.clock.rates(self.config.batch_size)
         if judge:
+            self._catch_up()
             yield self._phase("validating")
             values |= self._validate()
         yield records.Step(
@@ -237,6 +258,11 @@ class _Loop:
             means, bad = self.state.window.drain()
         self.bad = self.bad or bad
         return means
+
+    def _catch_up(self) -> None:
+        """Lets the device finish the steps that have begun, so that their time counts as theirs."""
+        with self.clock.waiting():
+            self.bad = self.bad or self.state.window.first_bad()
 
     def _refuse_bad(self) -> None:
         if self.bad is None or self.config.nan_policy != "stop":
@@ -277,6 +303,7 @@ class _Loop:
 
     def _sample(self, request: SampleRequest, command: str = "") -> Iterator[Record]:
         """Draws and writes samples. The periodic ones always have the same seed."""
+        self._catch_up()
         yield self._phase("sampling")
         begin = time.perf_counter()
         drawn = samples.draw(self.state.sampled, request, self.numerics)
@@ -302,7 +329,7 @@ class _Loop:
 
     def _checkpoint(self, command: str = "") -> Iterator[Record]:
         """Begins a checkpoint, unless the weights have gone wrong."""
-        self.bad = self.bad or self.state.window.first_bad()
+        self._catch_up()
         yield from self._warn()
         self._refuse_bad()
         yield from self._saved(self.saver.wait())
@@ -349,7 +376,8 @@ class _Loop:
         if command.verb == "stop" and self.stop is not None:
             yield self._mark(command, "refused", "it is stopping already")
             return
-        yield self._mark(command, "accepted")
+        detail = f"by {command.by}" if command.verb == "stop" and command.by else ""
+        yield self._mark(command, "accepted", detail)
         yield from getattr(self, f"_on_{command.verb}")(command)
 
     def _on_stop(self, command: Command) -> Iterator[Record]:
@@ -388,7 +416,7 @@ class _Loop:
 
     def _set(self, command: Command) -> str:
         known = {knob.name: knob for knob in knobs(TrainConfig) if knob.live}
-        value = parse(known, command.knob, command.value, "what may change while a run trains")
+        value = parse(known, command.knob, command.value, "a run that trains")
         before = getattr(self.config, command.knob)
         self.state.overrides[command.knob] = value
         self.config = dataclasses.replace(self.config, **{command.knob: value})

@@ -1,7 +1,8 @@
 """The studio: opens screens on messages, and holds what all of them share."""
 
+import asyncio
 import gc
-import select
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -18,6 +19,7 @@ from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 
+from genai_tui import hangup
 from genai_tui import settings as preferences
 from genai_tui.feed import Feed
 from genai_tui.images.detect import Graphics, detect
@@ -29,7 +31,7 @@ from genai_tui.visible import visible
 
 WIDTHS = [(0, "-narrow"), (100, "-wide"), (150, "-very-wide")]
 HEIGHTS = [(0, "-short"), (32, "-tall")]
-HANGUP_SECONDS = 2.0
+SETTLE_SECONDS = 1.0
 SWITCH_SECONDS = 0.001
 """A key that comes while a thread reads a log waits for a fifth of what Python thinks is fair."""
 
@@ -111,17 +113,16 @@ class StudioApp(App[None]):
         if self._open_run is not None:
             self.push_screen(self._run_screen(self._open_run))
         if not self.is_headless:
-            self.set_interval(HANGUP_SECONDS, self._leave_when_hung_up)
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGTERM, self.exit)
+            hangup.watch(0, lambda: loop.call_soon_threadsafe(self.exit))
 
     def on_unmount(self) -> None:
         self._feed.stop()
 
     def on_ready(self) -> None:
-        # All that the program consists of is there by now; it need never be looked through again.
-        gc.collect()
-        gc.freeze()
-        gc.enable()
         self._replay(self.graphics.typed)
+        self.set_timer(SETTLE_SECONDS, _settle)
 
     def on_resize(self, event: events.Resize) -> None:
         small = is_too_small(event.size.width, event.size.height)
@@ -190,14 +191,12 @@ class StudioApp(App[None]):
             for message in XTermParser().feed(typed):
                 self.post_message(message)
 
-    def _leave_when_hung_up(self) -> None:
-        """Textual would read from a closed terminal for ever."""
-        poll = select.poll()
-        poll.register(sys.__stdin__ or 0, select.POLLHUP)
-        if any(
-            event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0)
-        ):
-            self.exit()
+
+def _settle() -> None:
+    """All that the program consists of is there by now; it need never be looked through again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 class NewRunMessage(Message):

@@ -167,7 +167,8 @@ class _Attempt:
         """Commands since the last look; a SIGTERM is a stop."""
         if self._term() and not self._told:
             self._told = True
-            yield Command(id="signal", verb="stop", t=time.time(), by="SIGTERM")
+            by = "the death of its keeper" if orphaned() else "SIGTERM"
+            yield Command(id="signal", verb="stop", t=time.time(), by=by)
         if time.monotonic() - self._looked < INBOX_SECONDS:
             return
         self._looked = time.monotonic()

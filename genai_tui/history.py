@@ -84,6 +84,8 @@ class History:
         self.samples: list[Sample] = []
         self.checkpoints: list[Checkpoint] = []
         self.starts: list[Start] = []
+        self.crashes: list[Start] = []
+        """Those starts that came after an attempt without a goodbye."""
         self.marks: list[Mark] = []
         self.notices: list[Notice] = []
         self.phase: Phase | None = None
@@ -170,6 +172,8 @@ class History:
             track.cut(start.step)
         self.samples = [sample for sample in self.samples if sample.step <= start.step]
         self.checkpoints = [kept for kept in self.checkpoints if kept.step <= start.step]
+        if self.starts and self.end is None:
+            self.crashes.append(start)
         self.starts.append(start)
         self.phase = self.end = None
 

@@ -19,8 +19,10 @@ from genai_tui.store import Run, write_atomic
 STATUS_SECONDS = 0.25
 HEARTBEAT_SECONDS = 2.0
 CURVE_POINTS = 32
+_RESTING: dict[str, Any] = {"steps_per_second": None, "items_per_second": None, "eta": None}
+"""What is not known while no step is taken."""
 PACE_SECONDS = 60.0
-"""The estimate of the end looks back this far."""
+"""The estimate of the end looks back this far, and to the last point if that is longer ago."""
 
 
 class Reporter:
@@ -107,15 +109,12 @@ class Reporter:
         status = self._status
         match record:
             case records.Start():
-                return _with(status, step=record.step, of=record.of, state="running", reason="")
+                begun = _with(status, step=record.step, of=record.of, state="running", reason="")
+                return _with(begun, **_RESTING)
+            case records.Phase():
+                return self._after_phase(status, record)
             case records.Step():
                 return self._after_step(status, record)
-            case records.Phase():
-                state = "paused" if record.name == "paused" else "running"
-                self._pace.clear() if record.name == "paused" else None
-                training = record.name in ("training", "paused")
-                early = status.state == "starting" and not training
-                return _with(status, phase=record.name, state=status.state if early else state)
             case records.Sample():
                 return _with(status, sample=record.path)
             case records.Checkpoint():
@@ -132,6 +131,15 @@ class Reporter:
                 )
             case _:
                 return status
+
+    def _after_phase(self, status: Status, record: records.Phase) -> Status:
+        paused = record.name == "paused"
+        if paused:
+            self._pace.clear()
+            status = _with(status, **_RESTING)
+        early = status.state == "starting" and not paused and record.name != "training"
+        state = status.state if early else ("paused" if paused else "running")
+        return _with(status, phase=record.name, step=record.step, state=state)
 
     def _after_step(self, status: Status, record: records.Step) -> Status:
         loss = _main_loss(record.values)
@@ -151,7 +159,7 @@ class Reporter:
         """Seconds to the end at the pace of the last minute, pauses for samples included."""
         now = time.monotonic()
         self._pace.append((now, step))
-        while now - self._pace[0][0] > PACE_SECONDS:
+        while len(self._pace) > 2 and now - self._pace[0][0] > PACE_SECONDS:
             self._pace.popleft()
         since, first = self._pace[0]
         if step == first or now - since < 0.5:

@@ -192,13 +192,17 @@ class Run:
                     total += os.lstat(os.path.join(folder, name)).st_size
         return total
 
-    def sample_steps(self) -> list[int]:
-        """Steps that have samples on disk, oldest first."""
+    def samples(self) -> list[tuple[int, Path]]:
+        """(step, folder) of the samples on disk, oldest first.
+
+        Those of a command are beside the periodic ones of the same step, with its id in the name.
+        """
         return _steps(self.path / "samples")
 
     def checkpoint_steps(self) -> list[int]:
         """Steps that have a checkpoint on disk, oldest first."""
-        return _steps(self.path / "checkpoints")
+        found = _steps(self.path / "checkpoints")
+        return [step for step, folder in found if folder.name.count("-") == 1]
 
     @property
     def label(self) -> str:
@@ -279,6 +283,7 @@ class Store:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.mkdir(mode=0o700)
             _fill(path, spec)
+            _sync_folder(self.root)
         except OSError as error:
             raise RunError(
                 f"the store {self.root} cannot be written ({error.strerror}); choose another with "
@@ -321,9 +326,21 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
                 file.flush()
                 os.fsync(fd)
         os.replace(hidden, path)
+        if durable:
+            _sync_folder(path.parent)
     except OSError:
         hidden.unlink(missing_ok=True)
         raise
+
+
+def _sync_folder(path: Path) -> None:
+    """A new name in ``path`` survives a power cut, where the file system can promise that."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _decode(path: Path, decode: Callable[[bytes], T]) -> T:
@@ -345,13 +362,13 @@ def _stamp(path: Path) -> tuple[int, int]:
     return (stat.st_mtime_ns, stat.st_ino)
 
 
-def _steps(folder: Path) -> list[int]:
+def _steps(folder: Path) -> list[tuple[int, Path]]:
     try:
         names = os.listdir(folder)
     except OSError:
         return []
-    steps = (name.removeprefix("step-") for name in names if name.startswith("step-"))
-    return sorted(int(step) for step in steps if step.isdecimal())
+    found = ((name.split("-")[1], folder / name) for name in names if name.startswith("step-"))
+    return sorted((int(step), path) for step, path in found if step.isdecimal())
 
 
 def _no_such_run(reference: str, runs: list[Run]) -> str:

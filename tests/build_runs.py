@@ -103,7 +103,10 @@ def story(
     for now in range(0, step + 1, LOG_EVERY):
         t = created + now * 0.08
         if now:
-            rates = {"steps_per_second": 12 + dice.random(), "items_per_second": 780 + dice.random()}
+            rates = {
+                "steps_per_second": 12 + dice.random(),
+                "items_per_second": 780 + dice.random(),
+            }
             yield Step(step=now, t=t, values=values(model, now, of, dice), rates=rates)
         if now and now % 100 == 0:
             loss = 0.27 + 0.5 * math.exp(-now / 500) + 0.01 * dice.random()
@@ -135,7 +138,12 @@ def values(model: str, step: int, of: int, dice: random.Random) -> dict[str, rec
             **common,
         }
     if model.startswith("autoregressive"):
-        return {"loss": 1.2 + 4 * falling, "bits_per_dim": 2 + 5 * falling, "grad_norm": 1.0, **common}
+        return {
+            "loss": 1.2 + 4 * falling,
+            "bits_per_dim": 2 + 5 * falling,
+            "grad_norm": 1.0,
+            **common,
+        }
     kl = 0.05 * (1 - math.exp(-step / 200)) + 0.1 * abs(noise)
     return {
         "loss": falling,
@@ -162,7 +170,7 @@ def write_status(
     dice = random.Random(seed)
     live = state in ("starting", "running", "paused")
     curve = [0.25 + 0.5 * math.exp(-k / 8) + 0.03 * dice.random() for k in range(32)]
-    steps = run.sample_steps()
+    steps = [step for step, _ in run.samples()]
     status = Status(
         state=state,
         phase="training" if live else "",

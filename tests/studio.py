@@ -89,6 +89,6 @@ async def until(pilot: Pilot[None], fact: Callable[[], object], seconds: float =
 
 def screen_text(app: StudioApp) -> str:
     """All that the terminal shows now, line by line."""
-    width, height = app.size
+    _width, _height = app.size
     strips = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip) for strip in strips)

@@ -19,11 +19,23 @@ from waiting import python, ready, until
 
 from backends import catalogue, checkpoints
 from backends.datasets._shape import shape_state
-from backends.records import Checkpoint, End, Mark, Notice, Phase, Record, RunSpec, Start, Step
+from backends.records import (
+    Checkpoint,
+    End,
+    Mark,
+    Notice,
+    Phase,
+    Record,
+    RunSpec,
+    Sample,
+    Start,
+    Step,
+)
 from backends.training import Job, train
-from genai_tui import launch, liveness
+from genai_tui import launch, liveness, reporter
 from genai_tui.launch import LaunchError
 from genai_tui.liveness import Identity
+from genai_tui.reporter import Reporter
 from genai_tui.store import Run, RunError, Store
 
 STEPS = 150
@@ -167,7 +179,8 @@ def test_a_run_is_stopped_orphaned_and_shot_and_ends_the_same(
 
     until(reached(run, 15), 60)
     first = [keeper(run), worker(run)]
-    assert liveness.send(keeper(run), signal.SIGTERM)
+    for process in first:  # as a system does that shuts down; the keeper passes its own on
+        liveness.send(process, signal.SIGTERM)
     until(in_state(run, "stopped"))
     until(gone(*first))
     end, status = told(run)[-1], run.status()
@@ -199,6 +212,7 @@ def test_a_run_is_stopped_orphaned_and_shot_and_ends_the_same(
     launch.resume(run)
     until(in_state(run, "finished"), 60)
     assert [start.attempt for start in told(run, Start)] == [1, 2, 3, 4]
+    assert [end.state for end in told(run, End)] == ["stopped", "finished"]
     is_as_undisturbed(run, undisturbed)
     with pytest.raises(LaunchError, match=f"is finished at step {STEPS}: give a greater number"):
         launch.resume(run)
@@ -329,6 +343,42 @@ def test_a_crash_is_on_record(run: Run, torch_is: Callable[[str], None]) -> None
 def attempt(run: Run) -> list[str]:
     worker = [sys.executable, "-P", "-m", "genai_tui.worker", "train", str(run.path)]
     return [*worker, "--steps", "5", "--attempt", "1"]
+
+
+# --------------------------------------------------------------------------- what a list sees
+
+
+def test_a_status_sums_up_what_was_recorded(run: Run) -> None:
+    pen = Reporter(run, of=1000, attempt=3)
+    assert run.status().state == "starting"
+    pen.record(Start(step=0, t=0.0, attempt=3, of=1000))
+    for step in range(1, 1001):
+        rates = {"steps_per_second": 2.0, "items_per_second": 64.0}
+        pen.record(Step(step=step, t=0.0, values={"loss": 1 / step, "kl": 0.0}, rates=rates))
+    for phase, state in (("paused", "paused"), ("training", "running"), ("saving", "running")):
+        pen.record(Phase(step=1000, t=0.0, name=phase))
+        assert (run.status().state, run.status().phase) == (state, phase)
+    pen.record(Checkpoint(step=1000, t=0.0, path="checkpoints/step-001000"))
+    pen.record(Sample(step=1000, t=0.0, path="samples/x", modality="image", count=1))
+    pen.close()
+    status = run.status()
+    assert (status.step, status.of, status.attempt, status.loss) == (1000, 1000, 3, 0.001)
+    assert (status.steps_per_second, status.items_per_second) == (2.0, 64.0)
+    assert (status.checkpoint, status.sample) == (1000, "samples/x")
+    assert 16 <= len(status.curve) <= 32
+    assert status.curve == sorted(status.curve, reverse=True)
+    assert status.curve[0] == 1.0
+    assert status.worker is not None
+    assert liveness.is_alive(Identity(status.worker.pid, status.worker.started))
+    assert len(told(run, Step)) == 1000
+
+
+def test_a_heart_beats_while_a_step_takes_long(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporter, "HEARTBEAT_SECONDS", 0.01)
+    pen = Reporter(run, of=1000, attempt=1)
+    before = run.status().heartbeat
+    until(lambda: run.status().heartbeat > before)
+    pen.close()
 
 
 # --------------------------------------------------------------------------- one at a time

@@ -1,5 +1,6 @@
 """The fold of records: series that no crash bends, and charts grouped as documented."""
 
+import itertools
 import math
 import time
 
@@ -66,7 +67,7 @@ def series(history: History) -> dict[str, list[tuple[float, float]]]:
 def folded(records: list[Record], *cuts: int) -> History:
     """The fold, fed in pieces that end at ``cuts``."""
     history, edges = History(), [0, *sorted(cut % (len(records) + 1) for cut in cuts), len(records)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in itertools.pairwise(edges):
         history.fold(records[begin:end])
     return history
 
@@ -128,9 +129,7 @@ def test_steps_that_no_run_reaches_count_as_damaged() -> None:
 
 def test_a_log_with_ever_new_keys_does_not_fill_the_memory() -> None:
     history = History()
-    history.fold(
-        [Step(step=i, t=0.0, values={f"key-{i}": 1.0}) for i in range(2 * MOST_SERIES)]
-    )
+    history.fold([Step(step=i, t=0.0, values={f"key-{i}": 1.0}) for i in range(2 * MOST_SERIES)])
     assert len(history.values) == MOST_SERIES
     assert history.damaged == MOST_SERIES
 

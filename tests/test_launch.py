@@ -257,8 +257,10 @@ def test_a_run_goes_on_to_its_target_without_old_commands(
 def test_a_keeper_that_cannot_work_is_one_sentence(store: Store) -> None:
     run = store.create(spec())
     (run.path / "keeper.lock").mkdir()
+    before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(LaunchError, match=f"its keeper did not answer; see {run.console}"):
         launch.start(run)
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 # --------------------------------------------------------------------------- samples

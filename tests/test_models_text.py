@@ -206,7 +206,7 @@ def test_more_tokens_than_the_context_are_refused() -> None:
 # --------------------------------------------------------------------------- the cache
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(cuts=st.sets(st.integers(1, T - 1)), batch_size=st.integers(1, 3))
 @torch.no_grad()
 def test_in_any_pieces_the_cache_gives_the_same_logits(cuts: set[int], batch_size: int) -> None:
@@ -217,7 +217,7 @@ def test_in_any_pieces_the_cache_gives_the_same_logits(cuts: set[int], batch_siz
     assert torch.allclose(torch.cat(pieces, dim=1), model.logits(x), atol=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(context=st.sampled_from([1, 2, 5, T]), prompt=st.integers(1, 40), length=st.integers(1, 50))
 @torch.no_grad()
 def test_beyond_the_context_it_equals_the_whole_network(

@@ -116,9 +116,7 @@ async def test_the_header_says_what_the_run_is_and_how_far(store: Store, live: R
         await opened(pilot, feed)
         first, second = screen_text(app).splitlines()[:2]
         assert re.search(r"● running +fashion-vae +vae/conv · fashion-mini .* training", first)
-        assert re.search(
-            r"━+─+ +1,400/2,000 70 % +ETA 49 s +12\.3 steps/s +787 items/s", second
-        )
+        assert re.search(r"━+─+ +1,400/2,000 70 % +ETA 49 s +12\.3 steps/s +787 items/s", second)
 
 
 async def test_there_is_a_chart_for_every_group_and_a_new_scalar_gets_its_own(
@@ -299,7 +297,7 @@ async def test_a_damaged_tile_leaves_the_grid(store: Store, live: Run) -> None:
 
 async def test_every_command_is_requested_accepted_and_done(store: Store, live: Run) -> None:
     app, feed = studio(store, live)
-    async with app.run_test(size=(160, 40)) as pilot:
+    async with app.run_test(size=(200, 60)) as pilot:
         screen = await opened(pilot, feed)
         for key, verb in [("space", "pause"), ("s", "sample"), ("c", "checkpoint")]:
             await pilot.press(key)
@@ -473,7 +471,7 @@ def test_marks_are_restarts_commands_the_checkpoints_that_are_kept_and_a_failure
     log += [End(step=9, t=0.0, state="failed", exit_code=77, reason="NaN")]
     history.fold(log)
     found = [(mark.x, mark.label, mark.kind) for mark in marks_of(history)]
-    assert found == [(5, "pause", "command"), (7, "restart 2", "crash"), (9, "NaN", "failed")]
+    assert found == [(5, "pause", "command"), (7, "start 2", "crash"), (9, "NaN", "failed")]
 
 
 def test_the_activity_tells_restarts_and_notices_in_their_order() -> None:
@@ -493,10 +491,10 @@ def test_the_activity_tells_restarts_and_notices_in_their_order() -> None:
         for entry in entries(history, [mine])
     ]
     assert texts == [
-        "3 files were skipped",
-        "set requested → done at step 2 (lr 0.1)",
-        "restart from step 500, attempt 2",
         "sample requested",
+        "start from step 500, attempt 2",
+        "set requested → done at step 2 (lr 0.1)",
+        "3 files were skipped",
     ]
 
 

@@ -328,7 +328,7 @@ def test_a_run_tells_what_it_holds(run: Run) -> None:
     for noise in ("samples/.tmp-step-000030", "samples/step-x", "checkpoints/.del-000050"):
         (run.path / noise).mkdir()
     (run.path / "samples/step-000020/a.png").write_bytes(b"x" * 1000)
-    assert run.sample_steps() == [20, 100]
+    assert [step for step, _ in run.samples()] == [20, 100]
     assert run.checkpoint_steps() == [1000000]
     assert run.size() == 1000 + (run.path / "run.json").stat().st_size
 

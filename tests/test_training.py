@@ -4,6 +4,7 @@ import errno
 import itertools
 import json
 import math
+import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,7 +28,7 @@ from tiny import (
     tiny,
 )
 
-from backends import catalogue, checkpoints, precision
+from backends import catalogue, checkpoints, precision, samples
 from backends.checkpoints import CheckpointError
 from backends.knobs import ConfigError
 from backends.model import Batch, Losses, Model
@@ -47,6 +48,14 @@ from backends.records import (
 )
 from backends.seeds import seed_of
 from backends.training import train
+
+NUMERICS = [Numerics("float32", False, 1), Numerics("bfloat16", True, 1)]
+
+
+@pytest.fixture(autouse=True)
+def no_power_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a power cut leaves is told by the tests of checkpoints; here nobody waits for disks."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 def only(kind: Any, records: Iterable[Record]) -> list[Any]:
@@ -260,6 +269,13 @@ def test_validation_does_not_disturb_the_training(tmp_path: Path, half_life: flo
     assert same(quiet.state_dict(), judged.state_dict())
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_a_model_that_was_drawn_from_is_in_the_mode_it_was_in(training: bool) -> None:
+    model = tiny().train(training)
+    samples.draw(model, SampleRequest(count=2), NUMERICS[0])
+    assert all(module.training == training for module in model.modules())
+
+
 def test_samples_asked_for_do_not_disturb_the_training(tmp_path: Path) -> None:
     quiet, asked = tiny(), tiny()
     run(tmp_path / "quiet", quiet)
@@ -313,23 +329,20 @@ def test_a_resumed_training_is_the_same_to_the_last_bit(
     assert only(Start, resumed)[1].step == at
 
 
-NUMERICS = [Numerics("float32", False, 1), Numerics("bfloat16", True, 1)]
-
-
 @pytest.mark.parametrize("numerics", NUMERICS, ids=lambda numerics: numerics.precision)
 @pytest.mark.parametrize("name", catalogue.models())
 def test_every_model_resumes_to_the_last_bit(
     tmp_path: Path, name: str, numerics: Numerics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stop that is aligned with nothing, and the same training in one go."""
+    """A stop that is aligned with nothing, and the same training in one go, with samples."""
     monkeypatch.setattr(precision, "choose", lambda *_: numerics)
 
     def changes() -> dict[str, Any]:
         model, dataset = smallest(name)
         knobs = {"steps": 7, "batch_size": 4, "log_every": 2, "validate_every": 5}
-        return {"model": model, "dataset": dataset, **knobs, "sample_every": 3, "ema_half_life": 3}
+        return {"model": model, "dataset": dataset, **knobs, "ema_half_life": 3}
 
-    straight = run(tmp_path / "a", **changes())
+    straight = run(tmp_path / "a", **changes(), sample_every=3)
     first, second = changes(), changes()
     for parameter in second["model"].parameters():
         torch.nn.init.constant_(parameter, 0.1)
@@ -537,7 +550,7 @@ def test_a_changed_knob_is_still_changed_after_a_stop(tmp_path: Path) -> None:
         ("lr", 99, "lr must be a number from 0 to 10, not '99'"),
         ("lr", None, "lr must be"),
         ("lr", "fast", "lr must be"),
-        ("batch_size", 3, "unknown knob of what may change while a run trains: 'batch_size'"),
+        ("batch_size", 3, "unknown knob of a run that trains: 'batch_size'"),
         ("", 3, "unknown knob"),
     ],
 )

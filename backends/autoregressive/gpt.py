@@ -17,8 +17,8 @@ from backends.records import Modality, SampleRequest
 
 LENGTH, LENGTH_LIMIT = 256, 65_536
 TEMPERATURE = 0.8
-CHUNK = 64
-"""Texts that are drawn at once, which bounds the memory of their keys and values."""
+AT_ONCE, CACHE_BYTES = 64, 2**30
+"""Texts that are drawn at once, and the most memory that their keys and values may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,9 @@ class Config:
     heads: Annotated[int, "attention heads a block; must divide width", Bounds(1, 64)] = 4
     width: Annotated[int, "channels of the residual stream", Bounds(8, 4096)] = 128
     mlp_ratio: Annotated[float, "hidden channels of the MLP over width", Bounds(0.5, 16)] = 4.0
-    dropout: Annotated[float, "share of each branch's output dropped; 0.2 suits a text below 100 kB", Bounds(0, 0.9)] = 0.0
+    dropout: Annotated[
+        float, "share of each branch's output dropped; 0.2 for a short text", Bounds(0, 0.9)
+    ] = 0.0
     tie_weights: Annotated[bool, "one matrix for embedding and head"] = True
     activation: Annotated[Activation, "activation of the MLP"] = "swiglu"
 
@@ -50,14 +52,15 @@ class GPT(Model):
 
     Config = Config
     modality: ClassVar[Modality] = "text"
-    asks = frozenset({"prompt", "length", "temperature", "top_k"})
-    default_dataset = "shakespeare-mini"
+    asks: ClassVar[frozenset[str]] = frozenset({"prompt", "length", "temperature", "top_k"})
+    default_dataset: ClassVar[str] = "shakespeare-mini"
     recipe: ClassVar[Mapping[str, Any]] = {
         "steps": 2000,
         "batch_size": 16,
         "lr": 3e-3,
         "beta2": 0.95,
         "ema_half_life": 50.0,
+        "validate_batches": 32,
         "sample_count": 4,
     }
 
@@ -117,11 +120,16 @@ class GPT(Model):
             RequestError: for a prompt that the vocabulary cannot spell, or a number out of range.
         """
         self.check(request)
-        sizes = [min(CHUNK, request.count - i) for i in range(0, request.count, CHUNK)]
+        most = self._at_once()
+        sizes = [min(most, request.count - i) for i in range(0, request.count, most)]
         # Token by token, casting the weights to a shorter type costs more than it saves.
         with torch.autocast(self.device.type, enabled=False):
             texts = [text for n in sizes for text in self._texts(n, request, generator)]
         return Samples(texts=texts)
+
+    def _at_once(self) -> int:
+        text = 8 * self.config.layers * self.shape.size[0] * self.config.width  # bytes
+        return max(1, min(AT_ONCE, CACHE_BYTES // text))
 
     def _texts(self, count: int, request: SampleRequest, generator: torch.Generator) -> list[str]:
         prompt = self.encode(request.prompt)
@@ -148,16 +156,15 @@ def continuations(
     the last T/2 tokens are computed anew as its first half: so the logits are at all times exactly
     those of the whole network on the last T/2 to T tokens, at the cost of one token more a token.
     """
-    context, n = model.transformer.context, ids.shape[1]
-    cache = model.transformer.cache(len(ids))
+    cache, n = model.transformer.cache(len(ids)), ids.shape[1]
     seen = torch.cat([ids, ids.new_zeros(len(ids), length)], dim=1)  # [B, n + length]
-    begin = max(0, n - context)
+    begin = max(0, n - cache.capacity)
     for end in range(n, n + length):
         seen[:, end] = choose(model.logits(seen[:, begin:end], cache)[:, -1])
         begin = end
-        if cache.length == context:
+        if cache.length == cache.capacity:
             cache.clear()
-            begin = end + 1 - max(1, context // 2)
+            begin = end + 1 - max(1, cache.capacity // 2)
     return seen[:, n:]
 
 

@@ -34,7 +34,6 @@ class Config:
     ] = 32
     levels: Annotated[int, "resolutions of the U-Net", Bounds(1, 6)] = 3
     attention: Annotated[bool, "self-attention at the coarsest resolution"] = False
-    patch: int = 1
     dropout: Annotated[float, "dropout inside of the residual blocks", Bounds(0, 0.9)] = 0.0
     t_mean: Annotated[float, "mean of logit(t) in training", Bounds(-4, 4)] = 0.0
     t_std: Annotated[float, "its standard deviation", Bounds(0.1, 4)] = 1.0
@@ -55,7 +54,7 @@ class RectifiedFlow(Model):
     Config = Config
     modality: ClassVar[Modality] = "image"
     asks: ClassVar[frozenset[str]] = frozenset({"labels", "steps", "guidance"})
-    recipe: ClassVar[Mapping[str, Any]] = {"lr": 2e-3, "steps": 1000, "beta2": 0.99}
+    recipe: ClassVar[Mapping[str, Any]] = {"steps": 800, "lr": 2e-3}
     default_dataset: ClassVar[str] = "fashion-mini"
 
     def __init__(self, config: Any, shape: DataShape) -> None:
@@ -68,7 +67,6 @@ class RectifiedFlow(Model):
             classes=self.shape.num_classes,
             attention=config.attention,
             dropout=config.dropout,
-            patch=config.patch,
         )
 
     def loss(self, batch: Batch) -> Losses:

@@ -81,14 +81,14 @@ class Transformer(nn.Module):
         Raises:
             ValueError: when the tokens do not fit the context.
         """
-        begin = cache.length if cache else 0
+        begin = 0 if cache is None else cache.length
         end = begin + x.shape[1]
         if end > self.context:
             raise ValueError(f"{end} tokens do not fit a context of {self.context}")
-        turns = torch.view_as_complex(self.rotary[begin:end])  # [n, D / 2]
+        turns = torch.view_as_complex(self.rotary[begin:end].float())  # [n, D / 2]
         for block in self.blocks:
             x = block(x, turns, cache)
-        if cache:
+        if cache is not None:
             cache.length = end
         return rms_norm(x)
 
@@ -138,7 +138,7 @@ class Attention(nn.Module):
         qk = rotate(rms_norm(qkv[:, :, : 2 * self.heads].float()), turns)
         q, k = qk.transpose(1, 2).chunk(2, dim=1)  # => [B, H, n, D]
         v = qkv[:, :, 2 * self.heads :].transpose(1, 2)
-        if cache:
+        if cache is not None:
             k, v = cache.append(self.layer, k, v)  # => [B, H, m, D]
         y = causal_attention(q, k, v)  # [B, H, n, D]
         return self.out(y.transpose(1, 2).flatten(2))  # => [B, n, C]

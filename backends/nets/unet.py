@@ -31,15 +31,12 @@ class UNet(nn.Module):
         classes: int = 0,
         attention: bool = False,
         dropout: float = 0.0,
-        patch: int = 1,
     ) -> None:
         super().__init__()
         c = widths(base, levels, limit=8 * base)
         steer = 4 * base
         self.time = TimeEmbedding(steer)
         self.label = nn.Embedding(classes + 1, steer) if classes else None
-        self.patch = patch
-        channels = channels * patch**2
         self.stem = nn.Conv2d(channels, c[0], 3, padding=1)
         self.down = nn.ModuleList(ResBlock(w, w, steer, dropout) for w in c[:-1])
         self.shrink = nn.ModuleList(
@@ -62,7 +59,7 @@ class UNet(nn.Module):
         if self.label is not None and y is not None:
             steer = steer + self.label(y)
         steer = F.silu(steer)
-        h = self.stem(F.pixel_unshuffle(x, self.patch))
+        h = self.stem(x)
         skips: list[Tensor] = []
         for block, shrink in zip(self.down, self.shrink, strict=True):
             h = block(h, steer)
@@ -72,4 +69,4 @@ class UNet(nn.Module):
         for block, grow in zip(reversed(self.up), reversed(self.grow), strict=True):
             h = F.interpolate(grow(h), scale_factor=2.0, mode="nearest")
             h = block(torch.cat([h, skips.pop()], dim=1), steer)
-        return F.pixel_shuffle(self.out(h), self.patch)
+        return self.out(h)

@@ -106,9 +106,8 @@ def checkpoints(run: Run) -> list[Saved]:
 
 
 def samples(run: Run) -> list[Saved]:
-    """The periodic samples on disk, oldest first."""
-    folders = ((step, run.path / "samples" / f"step-{step:06d}") for step in run.sample_steps())
-    return [Saved(step, str(folder), _size(folder)) for step, folder in folders]
+    """The samples on disk, periodic and asked for, oldest first."""
+    return [Saved(step, str(folder), _size(folder)) for step, folder in run.samples()]
 
 
 def _size(folder: Path) -> int:

@@ -17,6 +17,8 @@ from genai_tui.errors import MISUSE, UserError
 from genai_tui.store import Run, Store
 
 DEMO_STEPS = 500
+AT_ONCE = {"precision": "float32", "threads": "1"}
+"""What a training would otherwise measure for some seconds before its first step."""
 LARGEST_SEED = 2**32 - 1
 
 Steps = Annotated[
@@ -35,13 +37,14 @@ def train(
         ),
     ],
     data: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME|PATH",
             help="A data set or a path of yours; else the one the model is made for.",
             autocompletion=completion.datasets,
+            show_default=False,
         ),
-    ] = "",
+    ] = None,
     steps: Steps = None,
     settings: Annotated[
         list[str] | None,
@@ -70,10 +73,12 @@ def train(
     Ctrl-C leaves it alone and says how to come back.
     """
     asked = settings_of(settings or [], steps)
+    if data is not None and not data.strip():  # most often a shell variable that is not set
+        raise UserError("--data is empty: give a data set's name or a path", status=MISUSE)
     run = begin(
         store_of(context),
         model=model,
-        dataset=data,
+        dataset=data or "",
         settings=asked,
         name=name,
         seed=seed,
@@ -102,7 +107,7 @@ def demo(
     plain, graphics = no_tui or not has_terminal(), globals_of(context).graphics
     if not plain:
         graphics_of(graphics)  # refused before anything is started
-    settings = {"steps": str(steps), "log_every": "5", "sample_every": "50"}
+    settings = {"steps": str(steps), "log_every": "5", "sample_every": "50", **AT_ONCE}
     run = begin(
         store_of(context),
         model="vae/conv",

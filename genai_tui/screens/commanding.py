@@ -17,6 +17,9 @@ from genai_tui.feed import Feed
 from genai_tui.store import LIVE, Run, RunError, Store, Summary
 from genai_tui.visible import visible
 
+LIVE_ACTIONS = frozenset({"pause", "stop", "sample", "checkpoint"})
+"""What only a run that trains can be asked."""
+
 
 class Commanding(Screen[None]):
     """A screen whose keys command the run that `chosen` names."""
@@ -53,6 +56,14 @@ class Commanding(Screen[None]):
     def chosen(self) -> Summary | None:
         """The run that keys are about."""
         raise NotImplementedError
+
+    @property
+    def idle_actions(self) -> frozenset[str]:
+        """What the run's state leaves nothing to do for."""
+        run = self.chosen
+        if run is None:
+            return frozenset({*LIVE_ACTIONS, "resume", "delete"})
+        return frozenset({"resume", "delete"}) if run.state in LIVE else LIVE_ACTIONS
 
     @property
     def studio(self) -> App[object]:

@@ -206,7 +206,8 @@ class NewRunScreen(Screen[None]):
     # ------------------------------------------------------------------ keys
 
     def action_filter(self) -> None:
-        self._editor.form.start_filter()
+        if not self._obstacle:
+            self._editor.form.start_filter()
 
     def action_back(self) -> None:
         if not self._starting:
@@ -223,6 +224,9 @@ class NewRunScreen(Screen[None]):
         draft = self._editor.draft
         problem = self._obstacle or self._editor.problem
         if self._starting:
+            return
+        if self._editor.form.finds_nothing:
+            self._say("no setting matches the filter: esc clears it")
             return
         if draft is None:
             self._editor.go_to_problem()

@@ -110,7 +110,9 @@ class RunScreen(Commanding):
         self._paint_soon(LOADING_SECONDS if event.chunk.more else PAINT_SECONDS)
 
     def on_feed_status_read(self, event: Feed.StatusRead) -> None:
-        self._summary = event.summary
+        known, self._summary = self._summary, event.summary
+        if known is None or known.state != event.summary.state:
+            self.refresh_bindings()
         self._show_header()
 
     def on_feed_telemetry_read(self, event: Feed.TelemetryRead) -> None:
@@ -175,7 +177,7 @@ class RunScreen(Commanding):
         panel = self.maximized or self._focused_panel()
         if panel is None:
             return
-        # After a scroll Textual looks up sizes late: it must know the old ones to tell who is resized.
+        # After a scroll Textual learns sizes late; it needs the old ones to tell who is resized.
         self.find_widget(panel)
         if self.maximized is not None:
             self.minimize()
@@ -216,14 +218,14 @@ def why_not(run: Summary) -> str:
     if run.state in LIVE or run.state == "finished":
         return ""
     status = run.status
-    causes = [run.error or status.reason]
+    reason = run.error or status.reason or "nobody says why"
+    causes = [reason if reason.startswith(run.state) else f"{run.state}: {reason}"]
     if status.signal is not None:
         causes.append(f"signal {status.signal}")
-    elif status.exit_code:
+    elif status.exit_code and run.state != "stopped":
         causes.append(f"exit code {status.exit_code}")
-    cause = " · ".join(cause for cause in causes if cause) or "nobody said why"
-    hint = "" if run.state == "broken" else " · press r to resume"
-    return f"{run.state}: {cause}{hint}"
+    hint = [] if run.state == "broken" else ["press r to resume"]
+    return " · ".join(causes + hint)
 
 
 def _folder(sample: Sample) -> str:

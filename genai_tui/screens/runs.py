@@ -121,6 +121,7 @@ class RunsScreen(Commanding):
 
     def on_run_table_highlighted(self, event: RunTable.Highlighted) -> None:
         self._show_samples(event.run)
+        self.refresh_bindings()
 
     def on_run_table_opened(self, event: RunTable.Opened) -> None:
         if event.run.state == "broken":

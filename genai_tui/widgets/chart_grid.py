@@ -170,9 +170,10 @@ class ChartGrid(VerticalScroll, can_focus=False, inherit_bindings=False):
 
 
 def marks_of(history: History) -> list[Mark]:
-    """What is marked on the x axes: restarts, commands, the checkpoints that are kept, the end."""
+    """What is marked on the x axes: restarts, commands, checkpoints that are kept, a failure."""
+    crashes = history.crashes
     found = [
-        Mark(float(start.step), f"restart {start.attempt}", "crash")
+        Mark(float(start.step), f"start {start.attempt}", "crash" if start in crashes else "start")
         for start in history.starts
         if start.attempt > 1
     ]

@@ -143,6 +143,11 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
         self._do(self._form.go_to, (section, name))
         self.focus()
 
+    @property
+    def finds_nothing(self) -> bool:
+        """Whether a filter hides every setting."""
+        return bool(self._form.fields) and not self._form.shown
+
     def start_filter(self) -> None:
         """What is typed next says which knobs are shown."""
         self.focus()

@@ -15,6 +15,7 @@ from genai_tui.widgets.field import entitle
 
 MOST_LINES = 1000
 LONGEST = 1000
+NOTHING = "nothing was printed yet"
 _SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
@@ -61,6 +62,8 @@ class Console(ScrollView, can_focus=True, inherit_bindings=False):
         left, top = self.scroll_offset
         index = y + top
         style = self.rich_style
+        if not self._lines and y == 0:
+            return Strip([Segment(NOTHING, style)]).adjust_cell_length(self.size.width, style)
         if index >= len(self._lines):
             return Strip.blank(self.size.width, style)
         line = Strip([Segment(self._lines[index], style)])

@@ -1,6 +1,6 @@
 """The line of keys at the bottom: one widget, drawn from the bindings that hold now."""
 
-from typing import cast
+from typing import Protocol, cast, runtime_checkable
 
 from textual import events
 from textual.app import App
@@ -9,6 +9,14 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.signal import Signal
 from textual.widget import Widget
+
+
+@runtime_checkable
+class Idling(Protocol):
+    """A screen some of whose keys have nothing to do at times: they answer, but are not offered."""
+
+    @property
+    def idle_actions(self) -> frozenset[str]: ...
 
 
 class KeyBar(Widget):
@@ -59,8 +67,9 @@ class KeyBar(Widget):
 
     def _shown(self) -> list[Binding]:
         seen: dict[str, Binding] = {}
+        idle = self.screen.idle_actions if isinstance(self.screen, Idling) else frozenset[str]()
         for _, binding, enabled, _ in self.screen.active_bindings.values():
-            if binding.show and enabled:
+            if binding.show and enabled and binding.action not in idle:
                 seen.setdefault(binding.action, binding)
         return list(seen.values())
 

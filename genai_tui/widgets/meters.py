@@ -142,7 +142,8 @@ def _whole(value: float | None) -> float | None:
 
 
 def _gib(count: int | None) -> float | None:
-    return None if count is None else count / GIB
+    """To the second digit that matters: the rest only flickers."""
+    return None if count is None else round(count / GIB, 1 if count >= 10 * GIB else 2)
 
 
 def _names(gpus: list[Gpu]) -> str:

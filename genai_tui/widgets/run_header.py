@@ -51,7 +51,7 @@ class RunHeader(Vertical):
         self._field("state").show((shown(run.state), f"bold ${COLOURS[run.state]}"))
         about = f"  {run.model} · {run.dataset}"
         self._field("title").show((visible(run.name), "bold"), (visible(about), "$text-muted"))
-        self._field("phase").show((visible(phase), "$text-muted"))
+        self._field("phase").show((visible(phase), "$text-muted"), layout=True)
         self.query_one(ProgressBar).fill(status.step / status.of if status.of else 0.0)
         self._field("steps").show(_steps(status.step, status.of))
         self._field("eta").show(f"ETA {amounts.duration(status.eta)}" if live else "")
