@@ -232,9 +232,17 @@ def build(spec: RunSpec, shape: DataShape) -> Model:
 
 
 def restore(spec: RunSpec, snapshot: Mapping[str, Any]) -> Model:
-    """The model of a checkpoint with its averaged weights; the data set is not needed."""
-    model = build(spec, shape_from_state(snapshot["meta"]["shape"]))
-    model.load_state_dict(snapshot["ema"] or snapshot["model"])
+    """The model of a checkpoint with its averaged weights; the data set is not needed.
+
+    Raises:
+        ConfigError, DataError: the checkpoint is of another model or another version.
+    """
+    try:
+        model = build(spec, shape_from_state(snapshot["meta"]["shape"]))
+        model.load_state_dict(snapshot["ema"] or snapshot["model"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"the checkpoint does not fit {spec.model}: {reason}") from None
     return model.eval()
 
 

@@ -49,14 +49,12 @@ class Knob(Struct, frozen=True, kw_only=True):
             return "yes or no"
         if self.kind == "text":
             return "text"
-        what = "a whole number" if self.kind == "int" else "a number"
-        if self.low is None and self.high is None:
-            return what
-        if self.high is None:
-            return f"{what}, {plain(self.low)} or more"
-        if self.low is None:
-            return f"{what}, at most {plain(self.high)}"
-        return f"{what} from {plain(self.low)} to {plain(self.high)}"
+        what, low, high = "a whole number" if self.kind == "int" else "a number", self.low, self.high
+        if low is None:
+            return what if high is None else f"{what}, at most {plain(high)}"
+        if high is None:
+            return f"{what}, {plain(low)} or more"
+        return f"{what} from {plain(low)} to {plain(high)}"
 
     def parse(self, text: object) -> int | float | bool | str | None:
         """The value that ``text`` means.

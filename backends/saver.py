@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from backends import checkpoints
+from backends.records import Mark
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A checkpoint that is whole on disk, and the commands that had asked for it."""
+    """A checkpoint that is whole on disk, and the commands that are done with it."""
 
     step: int
     path: Path
     bytes: int
     seconds: float
-    asked_by: tuple[str, ...]
+    answers: tuple[Mark, ...]
 
 
 class Saver:
@@ -29,11 +30,11 @@ class Saver:
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._pending: Future[Saved] | None = None
 
-    def save(self, step: int, snapshot: Mapping[str, Any], asked_by: tuple[str, ...]) -> None:
+    def save(self, step: int, snapshot: Mapping[str, Any], answers: tuple[Mark, ...]) -> None:
         """Begins to write ``snapshot``. Call :meth:`wait` first where one may be under way."""
         if self._pending is not None:
             raise RuntimeError("a checkpoint is under way")
-        self._pending = self._thread.submit(self._write, step, snapshot, asked_by)
+        self._pending = self._thread.submit(self._write, step, snapshot, answers)
 
     def done(self) -> Saved | None:
         """The checkpoint that has been written since the last call, if one has.
@@ -55,9 +56,9 @@ class Saver:
     def close(self) -> None:
         self._thread.shutdown(wait=True)
 
-    def _write(self, step: int, snapshot: Mapping[str, Any], asked_by: tuple[str, ...]) -> Saved:
+    def _write(self, step: int, snapshot: Mapping[str, Any], answers: tuple[Mark, ...]) -> Saved:
         begin = time.perf_counter()
         written = checkpoints.save(self._root, step, snapshot, barrier=self._barrier)
         checkpoints.prune(self._root, self._keep, step)
         seconds = time.perf_counter() - begin
-        return Saved(step, written.path, written.bytes, seconds, asked_by)
+        return Saved(step, written.path, written.bytes, seconds, answers)

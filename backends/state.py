@@ -113,7 +113,8 @@ class TrainState:
             return
         current = max(1.0, min(half_life, self.step / 10))
         weight = 1 - 0.5 ** (1 / current)
-        averages, values = list(self.ema.parameters()), list(self.model.parameters())
+        averages: list[Tensor] = list(self.ema.parameters())
+        values: list[Tensor] = list(self.model.parameters())
         torch._foreach_lerp_(averages, values, weight)  # pyright: ignore[reportPrivateImportUsage]
         for average, value in zip(self.ema.buffers(), self.model.buffers(), strict=True):
             average.copy_(value)

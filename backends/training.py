@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor
 
@@ -170,7 +171,7 @@ class _Loop:
 
     def _finish(self) -> Iterator[Record]:
         stop = self.stop
-        yield from self._checkpoint(stop.id if stop else "")
+        yield from self._checkpoint()
         yield from self._saved(self.saver.wait())
         early = self.step < self.config.steps
         if stop is not None:
@@ -327,7 +328,7 @@ class _Loop:
         minutes = self.config.checkpoint_minutes
         return bool(minutes) and time.monotonic() - self.clock.saved >= 60 * minutes
 
-    def _checkpoint(self, command: str = "") -> Iterator[Record]:
+    def _checkpoint(self, *answers: Mark) -> Iterator[Record]:
         """Begins a checkpoint, unless the weights have gone wrong."""
         self._catch_up()
         yield from self._warn()
@@ -337,7 +338,7 @@ class _Loop:
         snapshot = self.state.snapshot(self.step)
         snapshot["numerics"] = self.numerics.state()
         snapshot["meta"] = dict(self.job.meta)
-        self.saver.save(self.step, snapshot, (command,) if command else ())
+        self.saver.save(self.step, snapshot, answers)
         self.clock.saved = time.monotonic()
         yield self._phase("training")
 
@@ -351,9 +352,8 @@ class _Loop:
             bytes=saved.bytes,
             seconds=saved.seconds,
         )
-        for command in saved.asked_by:
-            if self.stop is None or command != self.stop.id:
-                yield self._answer(command, "checkpoint", "done")
+        for answer in saved.answers:
+            yield msgspec.structs.replace(answer, step=self.step, t=time.time())
 
     # ------------------------------------------------------------------ commands
 
@@ -366,7 +366,8 @@ class _Loop:
             if command.verb == "set":
                 detail = self._set(command)
                 yield self._mark(command, "accepted")
-                yield self._mark(command, "done", detail)
+                # Done when it would survive a crash; else a restart would go on with the old value.
+                yield from self._checkpoint(self._mark(command, "done", detail))
                 return
             if command.verb == "sample":
                 self.state.sampled.check(self._asked(command))
@@ -385,11 +386,17 @@ class _Loop:
         yield self._phase("stopping")
 
     def _on_checkpoint(self, command: Command) -> Iterator[Record]:
-        yield from self._checkpoint(command.id)
+        yield from self._checkpoint(self._mark(command, "done"))
 
     def _on_sample(self, command: Command) -> Iterator[Record]:
-        yield from self._sample(self._asked(command), command.id)
-        yield self._mark(command, "done")
+        request = self._asked(command)
+        try:
+            yield from self._sample(request, command.id)
+        except torch.OutOfMemoryError:
+            sentence = f"there is not enough memory for {request.count} samples: ask for fewer"
+            yield self._mark(command, "refused", sentence)
+        else:
+            yield self._mark(command, "done")
 
     def _on_resume(self, command: Command) -> Iterator[Record]:
         yield self._mark(command, "done", "it was not paused")
@@ -445,11 +452,13 @@ class _Loop:
         return records.Phase(step=self.step, t=time.time(), name=name)
 
     def _mark(self, command: Command, answer: Any, detail: str = "") -> Mark:
-        return self._answer(command.id, command.verb, answer, detail)
-
-    def _answer(self, command: str, verb: str, answer: Any, detail: str = "") -> Mark:
         return Mark(
-            step=self.step, t=time.time(), id=command, verb=verb, answer=answer, detail=detail
+            step=self.step,
+            t=time.time(),
+            id=command.id,
+            verb=command.verb,
+            answer=answer,
+            detail=detail,
         )
 
     def end(self, state: Any, exit_code: int, reason: str = "") -> Record:

@@ -1,1 +1,1 @@
-"""The studio in the terminal: command line, screens, the store of runs, and the worker that trains."""
+"""The studio in the terminal: command line, screens, store of runs, worker."""

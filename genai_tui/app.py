@@ -30,7 +30,7 @@ from genai_tui.store import LIVE, Run, Store
 from genai_tui.visible import visible
 
 WIDTHS = [(0, "-narrow"), (100, "-wide"), (150, "-very-wide")]
-HEIGHTS = [(0, "-short"), (32, "-tall")]
+HEIGHTS = [(0, "-low"), (22, "-short"), (32, "-tall")]
 SETTLE_SECONDS = 1.0
 SWITCH_SECONDS = 0.001
 """A key that comes while a thread reads a log waits for a fifth of what Python thinks is fair."""

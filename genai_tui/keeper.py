@@ -40,7 +40,8 @@ class Ending:
     def phrase(self) -> str:
         if not self.signal:
             return f"exit status {self.code}"
-        name = signal.Signals(self.signal).name
+        known = self.signal in set(signal.Signals)  # real-time signals have no names
+        name = signal.Signals(self.signal).name if known else f"signal {self.signal}"
         memory = ", perhaps for want of memory" if self.signal == signal.SIGKILL else ""
         return f"killed by {name}{memory}"
 
@@ -85,7 +86,7 @@ class Keeper:
             self._tell_worker()
 
     def _attempts(self) -> int:
-        fruitless, newest = 0, _newest_checkpoint(self.run)
+        fruitless, known = 0, _checkpoints(self.run)
         while True:
             ending = self._wait()
             if ending.code in FINAL and not ending.signal:
@@ -93,8 +94,8 @@ class Keeper:
                 return ending.code
             if self.stopping:
                 return self._stopped(ending)
-            fruitless = 0 if _newest_checkpoint(self.run) > newest else fruitless
-            newest, fruitless = _newest_checkpoint(self.run), fruitless + 1
+            there = _checkpoints(self.run)
+            known, fruitless = there, (0 if there - known else fruitless) + 1
             if fruitless > RESTARTS:
                 reason = f"{ending.phrase}, {fruitless} times without a new checkpoint"
                 self._write(**_final("failed", ending), reason=self._with_last_line(reason))
@@ -216,9 +217,13 @@ def _read(path: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
-def _newest_checkpoint(run: Path) -> int:
-    steps = (path.name.removeprefix("step-") for path in (run / "checkpoints").glob("step-*"))
-    return max((int(step) for step in steps if step.isdecimal()), default=-1)
+def _checkpoints(run: Path) -> set[tuple[str, int]]:
+    """Name and time of every checkpoint: a new one is progress, also below one that is damaged."""
+    found: set[tuple[str, int]] = set()
+    for path in (run / "checkpoints").glob("step-*"):
+        with contextlib.suppress(FileNotFoundError):  # pruned meanwhile
+            found.add((path.name, path.stat().st_mtime_ns))
+    return found
 
 
 # --------------------------------------------------------------------------- becoming a keeper

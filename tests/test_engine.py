@@ -329,6 +329,29 @@ def test_a_console_that_is_full_does_not_hide_how_it_ended(
     assert told(run)[-1].reason.startswith("No space left on device")
 
 
+TWICE = """import os, signal, sys, time
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(0.02)
+os.kill(os.getpid(), signal.SIGTERM)
+print("still here", flush=True)
+raise ImportError("enough")
+"""
+
+
+def test_two_signals_at_once_are_one_request(run: Run, torch_is: Callable[[str], None]) -> None:
+    """A system that shuts down signals the keeper and the worker, and the keeper passes it on."""
+    torch_is(TWICE)
+    done = subprocess.run(attempt(run), capture_output=True, timeout=60)
+    assert b"still here" in done.stdout
+
+
+def test_a_second_signal_much_later_is_meant(run: Run, torch_is: Callable[[str], None]) -> None:
+    torch_is("import __main__; __main__.PATIENCE_SECONDS = 0.01\n" + TWICE)
+    done = subprocess.run(attempt(run), capture_output=True, timeout=60)
+    assert done.returncode == 75
+    assert b"still here" not in done.stdout
+
+
 def test_a_crash_is_on_record(run: Run, torch_is: Callable[[str], None]) -> None:
     torch_is("raise FileNotFoundError(2, 'No such file or directory', 'libsomething.so')")
     done = subprocess.run(attempt(run), capture_output=True, timeout=60)
@@ -355,15 +378,19 @@ def test_a_status_sums_up_what_was_recorded(run: Run) -> None:
     for step in range(1, 1001):
         rates = {"steps_per_second": 2.0, "items_per_second": 64.0}
         pen.record(Step(step=step, t=0.0, values={"loss": 1 / step, "kl": 0.0}, rates=rates))
-    for phase, state in (("paused", "paused"), ("training", "running"), ("saving", "running")):
+    for phase, state, speed in (
+        ("saving", "running", 2.0),
+        ("paused", "paused", None),
+        ("training", "running", None),
+    ):
         pen.record(Phase(step=1000, t=0.0, name=phase))
         assert (run.status().state, run.status().phase) == (state, phase)
+        assert run.status().steps_per_second == speed  # none is known while no step is taken
     pen.record(Checkpoint(step=1000, t=0.0, path="checkpoints/step-001000"))
     pen.record(Sample(step=1000, t=0.0, path="samples/x", modality="image", count=1))
     pen.close()
     status = run.status()
     assert (status.step, status.of, status.attempt, status.loss) == (1000, 1000, 3, 0.001)
-    assert (status.steps_per_second, status.items_per_second) == (2.0, 64.0)
     assert (status.checkpoint, status.sample) == (1000, "samples/x")
     assert 16 <= len(status.curve) <= 32
     assert status.curve == sorted(status.curve, reverse=True)

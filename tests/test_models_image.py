@@ -23,8 +23,8 @@ TINY: dict[str, tuple[type[Model], dict[str, object]]] = {
     "vae logistic": (ConvVAE, {"width": 4, "latent": 6, "likelihood": "logistic"}),
     "dcgan relativistic": (DCGAN, {"width": 4, "latent": 6}),
     "dcgan non_saturating": (DCGAN, {"width": 4, "latent": 6, "loss": "non_saturating"}),
-    "flow heun": (RectifiedFlow, {"width": 8, "sampler_steps": 2}),
-    "flow euler": (RectifiedFlow, {"width": 8, "sampler": "euler", "attention": True}),
+    "flow heun": (RectifiedFlow, {"width": 8, "sampler": "heun", "sampler_steps": 2}),
+    "flow euler": (RectifiedFlow, {"width": 8, "sampler_steps": 4, "attention": True}),
 }
 every_model = pytest.mark.parametrize("name", TINY)
 

@@ -184,7 +184,7 @@ def test_the_learning_rate_ends_at_its_final_share() -> None:
     assert learning_rate(config, 100) == learning_rate(config, 10_000) == pytest.approx(0.25)
 
 
-def test_validation_is_logged_with_its_step_and_is_always_of_the_same(tmp_path: Path) -> None:
+def test_validation_is_logged_with_its_step(tmp_path: Path) -> None:
     logged = points(run(tmp_path, steps=5, log_every=3, validate_every=2, lr=0.0, ema_half_life=0))
     assert {s: sorted(v) for s, v in logged.items()} == {
         2: ["validation/loss", "validation/worst"],
@@ -192,6 +192,12 @@ def test_validation_is_logged_with_its_step_and_is_always_of_the_same(tmp_path: 
         4: ["validation/loss", "validation/worst"],
         5: ["grad_norm", "loss", "lr", "validation/loss", "validation/worst", "worst"],
     }
+
+
+def test_validation_is_the_same_question_each_time(tmp_path: Path) -> None:
+    still = points(run(tmp_path, tiny(Duel), lr=0.0, validate_every=1, log_every=8))
+    assert len({values["validation/gap"] for values in still.values()}) == 1
+    assert len(still) == 8
 
 
 def test_a_gradient_is_clipped_and_its_own_norm_is_logged(tmp_path: Path) -> None:
@@ -531,7 +537,11 @@ def test_a_live_knob_changes_the_very_next_step(tmp_path: Path) -> None:
     changes = {"schedule": "constant", "warmup_steps": 0, "lr": 0.01}
     inbox = Inbox({3: [command("set", knob="lr", value="0.5")]})
     records = run(tmp_path, inbox=inbox, **changes)
-    assert answers(records, "set") == [("accepted", 3), ("done", 3)]
+    accepted, done = answers(records, "set")
+    assert accepted == ("accepted", 3)
+    assert done[0] == "done"  # said once a checkpoint holds the new value
+    saved = [record.step for record in records if isinstance(record, Checkpoint)]
+    assert 3 in saved
     assert only(Mark, records)[1].detail == "lr 0.01 → 0.5"
     logged = points(records)
     assert (logged[3]["lr"], logged[4]["lr"]) == (0.01, 0.5)

@@ -40,9 +40,9 @@ class Config:
     conditional: Annotated[bool, "condition on the class where the data has labels"] = True
     label_dropout: Annotated[float, "share of labels hidden in training", Bounds(0, 1)] = 0.1
     sampler: Annotated[
-        Literal["heun", "euler"], "heun evaluates the net twice a step, euler once"
-    ] = "heun"
-    sampler_steps: Annotated[int, "steps of the sampler", Bounds(1, 1000)] = 8
+        Literal["euler", "heun"], "euler evaluates the net once a step, heun twice"
+    ] = "euler"
+    sampler_steps: Annotated[int, "steps of the sampler", Bounds(1, 1000)] = 16
     guidance: Annotated[float, "classifier-free guidance of samples; 1 is none", Bounds(0, 20)] = (
         1.5
     )

@@ -115,7 +115,7 @@ class Field:
             return ""
         none = " or none" if self.knob.optional else ""
         if high is None:
-            return f"{plain(low)} or more{none}"
+            return f"{plain(low or 0)} or more{none}"
         lowest = "at most" if low is None else f"{plain(low)} to"
         return f"{lowest} {plain(high)}{none}"
 

@@ -109,7 +109,7 @@ class Meters(VerticalScroll, can_focus=True):
         if not count or not width:
             return
         columns = 4 if count > 4 and width >= 4 * LEAST_WIDTH else 2
-        rows = LOW if self.screen.has_class("-short") else HIGH
+        rows = HIGH if self.screen.has_class("-tall") else LOW
         if self.has_class("-maximized"):
             rows = max(rows, min(2 * HIGH, self.size.height // math.ceil(count / columns)))
         self.styles.grid_size_columns, self.styles.grid_rows = columns, str(rows)

@@ -10,7 +10,6 @@ from genai_tui.visible import visible
 from genai_tui.widgets.states import shown
 
 GAP = 1
-BAR, BAR_REST = "━", "─"
 
 Sparkline = Callable[[Sequence[float], int], str]
 
@@ -32,8 +31,7 @@ COLUMNS = (
     Column("name", "name", 12, 34, 99),
     Column("model", "model", 9, 24, 80),
     Column("data", "data", 12, 22, 40),
-    Column("step", "step/of", 11, 17, 95, right=True),
-    Column("bar", "", 6, 16, 60),
+    Column("step", "step/of", 11, 24, 95, right=True),
     Column("eta", "ETA", 4, 5, 70, right=True),
     Column("rate", "steps/s", 7, 8, 65, right=True),
     Column("loss", "loss", 7, 9, 90, right=True),
@@ -103,12 +101,10 @@ def _step(cell: Cell) -> str:
     return f"{amounts.count(status.step)}/{amounts.count(status.of)}"
 
 
-def _bar(cell: Cell) -> str:
-    status = cell.run.status
-    if not status.of:
-        return ""
-    done = min(cell.width, round(cell.width * min(1.0, max(0.0, status.step / status.of))))
-    return BAR * done + BAR_REST * (cell.width - done)
+def share(run: Summary) -> float:
+    """How much of a run is done, from 0 to 1."""
+    status = run.status
+    return min(1.0, max(0.0, status.step / status.of)) if status.of else 0.0
 
 
 def _eta(cell: Cell) -> str:
@@ -143,7 +139,6 @@ _TEXTS: dict[str, Callable[[Cell], str]] = {
     "model": _model,
     "data": _data,
     "step": _step,
-    "bar": _bar,
     "eta": _eta,
     "rate": _rate,
     "loss": _loss,

@@ -7,8 +7,10 @@ from genai_tui import amounts
 from genai_tui.store import LIVE, Summary
 from genai_tui.visible import visible
 from genai_tui.widgets.field import Field
-from genai_tui.widgets.run_columns import BAR, BAR_REST
+from genai_tui.widgets.run_columns import share
 from genai_tui.widgets.states import COLOURS, shown
+
+BAR, BAR_REST = "━", "─"
 
 
 class ProgressBar(Field):
@@ -18,8 +20,9 @@ class ProgressBar(Field):
         super().__init__(id=id)
         self._share = 0.0
 
-    def fill(self, share: float) -> None:
-        self._share = min(1.0, max(0.0, share))
+    def fill(self, done: float) -> None:
+        """``done`` is from 0 to 1."""
+        self._share = done
         self._draw()
 
     def on_resize(self) -> None:
@@ -52,7 +55,7 @@ class RunHeader(Vertical):
         about = f"  {run.model} · {run.dataset}"
         self._field("title").show((visible(run.name), "bold"), (visible(about), "$text-muted"))
         self._field("phase").show((visible(phase), "$text-muted"), layout=True)
-        self.query_one(ProgressBar).fill(status.step / status.of if status.of else 0.0)
+        self.query_one(ProgressBar).fill(share(run))
         self._field("steps").show(_steps(status.step, status.of))
         self._field("eta").show(f"ETA {amounts.duration(status.eta)}" if live else "")
         self._field("rate").show(f"{amounts.rate(status.steps_per_second)} steps/s" if live else "")

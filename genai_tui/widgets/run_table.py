@@ -2,15 +2,13 @@
 
 import time
 from collections.abc import Sequence
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from rich.cells import set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.color import Color
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -20,21 +18,19 @@ from textual.strip import Strip
 from genai_tui.charts.strips import CompactStrip
 from genai_tui.store import Summary
 from genai_tui.visible import visible
-from genai_tui.widgets.run_columns import BAR_REST, GAP, Cell, Column, Sparkline, fitted, text_of
+from genai_tui.widgets.inks import Inks
+from genai_tui.widgets.run_columns import GAP, Cell, Column, Sparkline, fitted, share, text_of
 from genai_tui.widgets.states import COLOURS, shown
 
-# The theme's variable and how strong it is, a part of a line. A component class each would cost
-# the start of the program a millisecond or two.
+# The theme's variable of each part of a line, and how strong it is.
 _INKS = {
     "header": ("foreground", 0.6),
     "text": ("foreground", 1.0),
     "muted": ("foreground", 0.7),
-    "bar": ("primary", 1.0),
-    "bar-rest": ("foreground", 0.3),
     "curve": ("text-accent", 1.0),
     "error": ("text-error", 1.0),
 }
-_CURSOR = ("primary", 0.3)
+_CURSOR, _DONE = ("primary", 0.3), ("primary", 0.55)
 _PART_OF = {"model": "muted", "data": "muted", "age": "muted", "curve": "curve"}
 
 
@@ -73,7 +69,7 @@ class RunTable(ScrollView, can_focus=True):
         self._columns: list[tuple[Column, int]] = []
         self._painted: dict[int, Strip] = {}
         self._sparkline: Sparkline | None = None
-        self._inks: dict[tuple[str, float], Color] = {}
+        self._inks = Inks(self)
 
     @property
     def runs(self) -> Sequence[Summary]:
@@ -136,7 +132,7 @@ class RunTable(ScrollView, can_focus=True):
             return Strip.blank(self.size.width, base)
         run = self._runs[index]
         if index == self.cursor:
-            base += Style(bgcolor=self._blended(*_CURSOR).rich_color)
+            base += self._inks.behind(*_CURSOR)
         segments = self._broken(run, base) if run.state == "broken" else self._cells(run, base)
         return CompactStrip(segments).adjust_cell_length(self.size.width, base)
 
@@ -157,10 +153,12 @@ class RunTable(ScrollView, can_focus=True):
         return segments[:-1]
 
     def _inked(self, column: Column, text: str, run: Summary, base: Style) -> list[Segment]:
-        if column.name == "bar":
-            done = len(text) - text.count(BAR_REST) - text.count(" ")
-            rest = Segment(text[done:], base + self._ink("bar-rest"))
-            return [Segment(text[:done], base + self._ink("bar")), rest]
+        if column.name == "step":
+            done = round(len(text) * share(run))
+            return [
+                Segment(text[:done], base + self._inks.behind(*_DONE)),
+                Segment(text[done:], base),
+            ]
         if column.name == "state":
             return [Segment(text, base + self._state_ink(run))]
         return [Segment(text, base + self._ink(_PART_OF.get(column.name, "text")))]
@@ -176,21 +174,10 @@ class RunTable(ScrollView, can_focus=True):
         ]
 
     def _ink(self, part: str) -> Style:
-        return Style(color=self._blended(*_INKS[part]).rich_color)
+        return self._inks.text(*_INKS[part])
 
     def _state_ink(self, run: Summary) -> Style:
-        return Style(color=self._blended(COLOURS[run.state], 1.0).rich_color)
-
-    def _blended(self, variable: str, strength: float) -> Color:
-        """A colour of the theme, mixed into the background."""
-        colour = self._inks.get((variable, strength))
-        if colour is None:
-            solid = Color.parse(cast(App[object], self.app).theme_variables[variable])
-            background = self.background_colors[1]
-            mixes = strength < 1 and background.ansi is None and solid.ansi is None
-            colour = background.blend(solid, strength) if mixes else solid
-            self._inks[variable, strength] = colour
-        return colour
+        return self._inks.text(COLOURS[run.state])
 
     def watch_cursor(self, before: int, after: int) -> None:
         self._reveal(after)
@@ -224,7 +211,7 @@ class RunTable(ScrollView, can_focus=True):
 
     def notify_style_update(self) -> None:
         self._painted.clear()
-        self._inks.clear()
+        self._inks.reset()
         super().notify_style_update()
 
     def on_focus(self) -> None:
