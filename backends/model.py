@@ -174,6 +174,8 @@ class Model(nn.Module, ABC):
             if value is not None and not low <= value <= high:
                 sentence = f"{name} must be at least {low} and at most {high}, not {value:g}"
                 raise RequestError(sentence)
+        if request.labels and not self.shape.num_classes:
+            raise RequestError("this model was trained without labels and cannot be asked for one")
         for label in request.labels or []:
             if not 0 <= label < self.shape.num_classes:
                 last = self.shape.num_classes - 1

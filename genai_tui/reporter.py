@@ -138,7 +138,9 @@ class Reporter:
             self._pace.clear()
             status = _with(status, **_RESTING)
         early = status.state == "starting" and not paused and record.name != "training"
-        state = status.state if early else ("paused" if paused else "running")
+        if early:  # what it goes on from is not known yet
+            return _with(status, phase=record.name)
+        state = "paused" if paused else "running"
         return _with(status, phase=record.name, step=record.step, state=state)
 
     def _after_step(self, status: Status, record: records.Step) -> Status:

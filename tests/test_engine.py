@@ -400,6 +400,19 @@ def test_a_status_sums_up_what_was_recorded(run: Run) -> None:
     assert len(told(run, Step)) == 1000
 
 
+def test_a_resumed_run_does_not_seem_to_begin_anew(run: Run) -> None:
+    before = Reporter(run, of=1000, attempt=1)
+    before.record(Start(step=500, t=0.0, attempt=1, of=1000))
+    before.close()
+    after = Reporter(run, of=1000, attempt=2)
+    after.record(Phase(step=0, t=0.0, name="loading the checkpoint"))
+    assert (run.status().state, run.status().phase) == ("starting", "loading the checkpoint")
+    assert run.status().step == 500
+    after.record(Start(step=480, t=0.0, attempt=2, of=1000))
+    assert (run.status().state, run.status().step) == ("running", 480)
+    after.close()
+
+
 def test_a_heart_beats_while_a_step_takes_long(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reporter, "HEARTBEAT_SECONDS", 0.01)
     pen = Reporter(run, of=1000, attempt=1)
