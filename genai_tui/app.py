@@ -31,7 +31,7 @@ from genai_tui.visible import visible
 
 WIDTHS = [(0, "-narrow"), (100, "-wide"), (150, "-very-wide")]
 HEIGHTS = [(0, "-low"), (22, "-short"), (32, "-tall")]
-SETTLE_SECONDS = 1.0
+SETTLE_SECONDS, HINT_SECONDS = 1.0, 12.0
 SWITCH_SECONDS = 0.001
 """A key that comes while a thread reads a log waits for a fifth of what Python thinks is fair."""
 
@@ -122,6 +122,9 @@ class StudioApp(App[None]):
 
     def on_ready(self) -> None:
         self._replay(self.graphics.typed)
+        if self.graphics.hint:
+            way = f"Pictures are drawn as {self.graphics.mode} cells; {self.graphics.hint}."
+            self.notify(visible(way), markup=False, timeout=HINT_SECONDS)
         self.set_timer(SETTLE_SECONDS, _settle)
 
     def on_resize(self, event: events.Resize) -> None:

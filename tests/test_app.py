@@ -141,6 +141,13 @@ async def test_keys_typed_before_the_start_are_not_lost(store: Store) -> None:
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
 
 
+async def test_what_would_make_pictures_better_is_said_once(store: Store) -> None:
+    poor = Graphics("quadrant", "quadrant", hint="for pixels: tmux set -g allow-passthrough on")
+    app = StudioApp(store, graphics=poor, feed=studio(store)[1])
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(pilot, lambda: "allow-passthrough on" in screen_text(app))
+
+
 async def test_a_theme_of_the_settings_is_used_and_an_unknown_one_is_named(store: Store) -> None:
     feed = studio(store)[1]
     app = StudioApp(store, graphics=QUADRANT, feed=feed, settings=Settings(theme="nord"))

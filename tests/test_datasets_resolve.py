@@ -131,7 +131,7 @@ def test_idx_comes_before_pictures(pictures: Path) -> None:
         ("TEXT", "image", "holds text, but the model learns pictures"),
         ("PICTURE", "text", "is not a text file or a folder of .txt or .md files"),
         ("PICTURE", "image", "is not a folder of pictures or of IDX files"),
-        ("EMPTY", "image", "is not a folder of pictures or of IDX files: give the path of one"),
+        ("EMPTY", "image", "is empty: give a folder of pictures or of IDX files"),
         ("PIPE", "text", "is neither a file nor a folder"),
         ("image-folder", "image", "needs a path: give that of a folder of pictures"),
     ],

@@ -234,18 +234,18 @@ async def test_left_and_right_go_through_all_samples_and_end_follows_again(
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, feed)
         subtitle = lambda: str(screen.query_one(Samples).border_subtitle)  # noqa: E731
-        assert subtitle() == "step 1,400 · 8 of 8"
+        assert subtitle() == "step 1,400 · 8 of 8 · quadrant"
         await pilot.press("left")
-        assert subtitle() == "step 1,200 · 7 of 8"
+        assert subtitle() == "step 1,200 · 7 of 8 · quadrant"
         await pilot.press(*["left"] * 10)
-        assert subtitle() == "step 0 · 1 of 8"
+        assert subtitle() == "step 0 · 1 of 8 · quadrant"
         await pilot.press("right")
-        assert subtitle() == "step 200 · 2 of 8"
+        assert subtitle() == "step 200 · 2 of 8 · quadrant"
         newer = Sample(step=1600, t=NOW, path="samples/step-001600", modality="image", count=1)
         feed.tell_records(newer)
-        await until(pilot, lambda: subtitle() == "step 200 · 2 of 9")
+        await until(pilot, lambda: subtitle() == "step 200 · 2 of 9 · quadrant")
         await pilot.press("end")
-        assert subtitle() == "step 1,600 · 9 of 9"
+        assert subtitle().startswith("step 1,600 · 9 of 9")
         await until(pilot, lambda: "these samples are no longer on disk" in screen_text(app))
 
 
@@ -255,7 +255,7 @@ async def test_a_restart_takes_back_the_samples_it_will_draw_again(store: Store,
         screen = await opened(pilot, feed)
         feed.tell_records(Start(step=500, t=NOW, attempt=2, of=2000))
         samples = screen.query_one(Samples)
-        await until(pilot, lambda: str(samples.border_subtitle) == "step 400 · 3 of 3")
+        await until(pilot, lambda: "step 400 · 3 of 3" in str(samples.border_subtitle))
         assert screen.history.step == 500
 
 

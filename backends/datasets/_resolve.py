@@ -55,7 +55,16 @@ def resolve(name_or_path: str, modality: str) -> tuple[str, Path | None]:
         raise DataError(_nothing(shown(name_or_path)))
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
         raise DataError(f"{shown(path)} is neither a file nor a folder: give one that holds data")
+    if _is_empty(path, mode):
+        raise DataError(f"{shown(path)} is empty: give {_WANTED[modality]}")
     return _kind(path, modality), path
+
+
+def _is_empty(path: Path, mode: int) -> bool:
+    try:
+        return not any(path.iterdir()) if stat.S_ISDIR(mode) else not path.stat().st_size
+    except OSError:  # what reads it says why it cannot
+        return False
 
 
 def _nothing(typed: str) -> str:

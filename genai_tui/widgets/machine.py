@@ -17,6 +17,7 @@ class MachinePanel(Field):
         super().__init__(id=id)
         self._cpu: float | None = None
         self._sample: Telemetry | None = None
+        self._count = 0
 
     def on_mount(self) -> None:
         entitle(self, "machine")
@@ -36,7 +37,8 @@ class MachinePanel(Field):
         parts: list[Part] = []
         for line in lines:
             parts += [*line, "\n"]
-        self.show(*parts[:-1], layout=True)
+        self.show(*parts[:-1], layout=len(lines) != self._count)
+        self._count = len(lines)
 
 
 def gpu_name(gpu: Gpu) -> str:

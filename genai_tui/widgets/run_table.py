@@ -70,6 +70,7 @@ class RunTable(ScrollView, can_focus=True):
         self._painted: dict[int, Strip] = {}
         self._sparkline: Sparkline | None = None
         self._inks = Inks(self)
+        self._known_base: Style | None = None
 
     @property
     def runs(self) -> Sequence[Summary]:
@@ -127,7 +128,7 @@ class RunTable(ScrollView, can_focus=True):
         if y == 0:
             return self._titles()
         index = y - 1 + self.scroll_offset.y
-        base = self.rich_style
+        base = self._base
         if index >= len(self._runs):
             return Strip.blank(self.size.width, base)
         run = self._runs[index]
@@ -137,7 +138,7 @@ class RunTable(ScrollView, can_focus=True):
         return CompactStrip(segments).adjust_cell_length(self.size.width, base)
 
     def _titles(self) -> Strip:
-        style = self.rich_style + self._ink("header")
+        style = self._base + self._ink("header")
         texts = (_set(column.title, width, column.right) for column, width in self._columns)
         line = (" " * GAP).join(texts)
         return CompactStrip([Segment(line, style)]).adjust_cell_length(self.size.width, style)
@@ -172,6 +173,13 @@ class RunTable(ScrollView, can_focus=True):
             Segment(state + " " * GAP, base + self._state_ink(run)),
             Segment(_set(reason, room, False), base + self._ink("error")),
         ]
+
+    @property
+    def _base(self) -> Style:
+        """The widget's own style, looked up once: Textual asks all its ancestors."""
+        if self._known_base is None:
+            self._known_base = self.rich_style
+        return self._known_base
 
     def _ink(self, part: str) -> Style:
         return self._inks.text(*_INKS[part])
@@ -212,6 +220,7 @@ class RunTable(ScrollView, can_focus=True):
     def notify_style_update(self) -> None:
         self._painted.clear()
         self._inks.reset()
+        self._known_base = None
         super().notify_style_update()
 
     def on_focus(self) -> None:

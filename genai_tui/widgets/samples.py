@@ -117,7 +117,6 @@ class Samples(Vertical, can_focus=True):
             return
         page, self._shown = event.page, True
         self._pages = page.of
-        self._show_caption()
         if page.picture is not None:
             scale = page.arrangement.scale if page.arrangement else None
             self.query_one(ImageView).show(page.picture, scale=scale)
@@ -128,10 +127,13 @@ class Samples(Vertical, can_focus=True):
         else:
             self.query_one(".nothing", Field).show(page.problem or self._nothing)
             self._show_one("nothing")
+        self._show_caption()
 
     def _show_caption(self) -> None:
         page = f" · page {self._page % self._pages + 1} of {self._pages}" if self._pages > 1 else ""
-        entitle(self, f"samples{page}", self._caption)
+        view = self.query_one(ImageView)
+        way = view.shown_mode if view.display else ""
+        entitle(self, f"samples{page}", " · ".join(filter(None, (self._caption, way))))
 
     def _show_one(self, what: str) -> None:
         self.query_one(ImageView).display = what == "picture"
