@@ -49,7 +49,8 @@ class Knob(Struct, frozen=True, kw_only=True):
             return "yes or no"
         if self.kind == "text":
             return "text"
-        what, low, high = "a whole number" if self.kind == "int" else "a number", self.low, self.high
+        what = "a whole number" if self.kind == "int" else "a number"
+        low, high = self.low, self.high
         if low is None:
             return what if high is None else f"{what}, at most {plain(high)}"
         if high is None:

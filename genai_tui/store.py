@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import os
 import shutil
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -165,7 +166,18 @@ class Run:
         if state not in LIVE:
             needs = f"{verb} needs a run that is training"
             raise RunError(f"run {self.label} is {state}: {needs}", status=MISUSE)
-        return control.put(self.control, verb, request=request, knob=knob, value=value)
+        command = control.put(self.control, verb, request=request, knob=knob, value=value)
+        if verb == "stop":
+            self._hurry()
+        return command
+
+    def _hurry(self) -> None:
+        """A worker that is starting takes orders when it has started, but a signal at once."""
+        status = self.status()
+        here = status.boot_id in ("", liveness.boot_id())
+        if status.state == "starting" and status.keeper is not None and here:
+            keeper = liveness.Identity(status.keeper.pid, status.keeper.started)
+            liveness.send(keeper, signal.SIGTERM)
 
     def delete(self) -> None:
         """Removes the run from disk.

@@ -62,6 +62,7 @@ def _answer() -> BinaryIO:
     """Stdout for the answer alone: what a library prints there goes to stderr from here on."""
     stream = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    sys.stdout = sys.stderr  # one buffer, so that the last line is what was said last
     return stream
 
 

@@ -140,7 +140,8 @@ def start_in_a_terminal_that_hangs_up(run: Run) -> None:
     while b"started" not in said:
         said += os.read(master, 1000)
     os.close(master)
-    assert process.wait(timeout=10) == -signal.SIGHUP
+    process.wait(timeout=10)
+    assert process.returncode != 0  # by the signal, or by what it read from a dead terminal
 
 
 def test_a_run_outlives_its_terminal_and_its_worker(run: Run, undisturbed: tuple[Any, Any]) -> None:
@@ -152,9 +153,10 @@ def test_a_run_outlives_its_terminal_and_its_worker(run: Run, undisturbed: tuple
     assert run.liveness().worker
     assert liveness.send(first, signal.SIGKILL)
     until(lambda: len(told(run, Start)) == 2, 60)
+    second = worker(run)
     asked = run.command("checkpoint")
     until(in_state(run, "finished"), 60)
-    until(gone(guard, worker(run)))
+    until(gone(guard, second))
 
     status = run.status()
     assert (status.step, status.of, status.exit_code, status.restarts) == (STEPS, STEPS, 0, 1)

@@ -1,6 +1,5 @@
 """``pause``, ``resume``, ``checkpoint``, ``set``, ``stop``: orders to a worker, and its answers."""
 
-import signal
 import time
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -8,11 +7,10 @@ from typing import Annotated, Literal
 import typer
 
 from backends.records import Command, Mark, Verb
-from genai_tui import liveness, progress
+from genai_tui import progress
 from genai_tui.commands.options import AsJson, RunName, run_of, word_for
 from genai_tui.commands.output import busy, document, say, tell
 from genai_tui.errors import MISUSE, UserError
-from genai_tui.liveness import Identity
 from genai_tui.store import LIVE, Run
 from genai_tui.visible import visible
 
@@ -83,7 +81,6 @@ def stop(
     """Stop a training after its step, with a checkpoint, so that it can be resumed."""
     found = run_of(context, run)
     found.command("stop")
-    _hurry(found)
     if not no_wait:
         _wait_for_end(found)
     _tell_stop(found, as_json)
@@ -154,18 +151,6 @@ def _restart(run: Run, steps: int | None, as_json: bool) -> None:
 
 
 # --------------------------------------------------------------------------- the end of a run
-
-
-def _hurry(run: Run) -> None:
-    """A worker that is starting takes orders when it has started, but a signal at once."""
-    status = run.status()
-    if status.state != "starting" or status.keeper is None or status.boot_id not in ("", _here()):
-        return
-    liveness.send(Identity(status.keeper.pid, status.keeper.started), signal.SIGTERM)
-
-
-def _here() -> str:
-    return liveness.boot_id()
 
 
 def _wait_for_end(run: Run) -> None:
