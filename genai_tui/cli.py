@@ -43,15 +43,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: list[str]) -> int:
     chosen, rest = split_globals(given)
-    if rest or COMPLETION in os.environ:
+    run = _watched(rest)
+    if (rest and run is None) or COMPLETION in os.environ:
         from genai_tui.commands.root import run_verb
 
         return run_verb([*chosen, *rest])
     options = dict(zip(chosen[::2], chosen[1::2], strict=True))
     from genai_tui.commands.studio import open_studio
 
-    open_studio(options.get("--runs"), options.get("--graphics"))
+    open_studio(options.get("--runs"), options.get("--graphics"), run)
     return 0
+
+
+def _watched(rest: Sequence[str]) -> str | None:
+    """RUN of a plain ``watch RUN``, which needs no typer: that spares the studio its memory."""
+    plain = len(rest) == 2 and rest[0] == "watch" and not rest[1].startswith("-")
+    return rest[1] if plain and "/" not in rest[1] else None
 
 
 def split_globals(given: Sequence[str]) -> tuple[list[str], list[str]]:

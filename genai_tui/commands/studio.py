@@ -12,15 +12,16 @@ GraphicsMode = Literal["auto", "kitty", "octant", "quadrant", "half", "ascii"]
 VARIABLE = "GENAI_TUI_GRAPHICS"
 
 
-def open_studio(runs: str | None, graphics: str | None, run: Run | None = None) -> None:
-    """The studio on the store ``runs``, or on one run.
+def open_studio(runs: str | None, graphics: str | None, run: Run | str | None = None) -> None:
+    """The studio on the store ``runs``, or on one run or what names it.
 
     Raises:
-        UserError: there is no terminal, or no such way of drawing pictures.
+        UserError: there is no terminal, no such run, or no such way of drawing pictures.
         SettingsError: the settings file cannot be used.
     """
     chosen = graphics_of(graphics)
     store = Store(settings.runs_dir(runs))
+    run = store.run(run) if isinstance(run, str) else run
     if not has_terminal():
         instead = f"genai-tui show {run.id}" if run else "genai-tui runs"
         raise UserError(f"the studio needs a terminal; without one, use: {instead}", status=MISUSE)
