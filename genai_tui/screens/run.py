@@ -113,6 +113,7 @@ class RunScreen(Commanding):
         known, self._summary = self._summary, event.summary
         if known is None or known.state != event.summary.state:
             self.refresh_bindings()
+        self.query_one(Meters).rest(event.summary.state not in LIVE)
         self._show_header()
 
     def on_feed_telemetry_read(self, event: Feed.TelemetryRead) -> None:

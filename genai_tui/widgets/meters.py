@@ -55,6 +55,7 @@ class Meter(Gauge):
         super().__init__()
         self._name, self._of, self._high = title, unit, high
         self._bins = Bins()
+        self.live = True
 
     def push(self, t: float, value: float | None, high: float | None) -> None:
         self._bins.push(t, value)
@@ -63,7 +64,8 @@ class Meter(Gauge):
     def paint(self) -> None:
         """Two dots a column: each stretch of time has a place of its own."""
         values = self._bins.newest(max(2, 2 * self.size.width))
-        self.show(self._name, values, self._bins.last, self._of, high=self._high)
+        last = self._bins.last if self.live else None
+        self.show(self._name, values, last, self._of, high=self._high)
 
 
 Reading = tuple[str, str, float | None, float | None]
@@ -78,6 +80,13 @@ class Meters(VerticalScroll, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._meters: dict[str, Meter] = {}
+        self._live = True
+
+    def rest(self, resting: bool) -> None:
+        """Whether nobody measures any more: the graphs stay, and no figure passes for today's."""
+        if self._live is resting:
+            self._live = not resting
+            self._paint()
 
     def on_mount(self) -> None:
         entitle(self, "machine")
@@ -117,6 +126,7 @@ class Meters(VerticalScroll, can_focus=True):
 
     def _paint(self) -> None:
         for meter in self._meters.values():
+            meter.live = self._live
             meter.paint()
 
 
