@@ -77,6 +77,14 @@ class TrainState:
         self._learning = {phase.name: _learning(phase.module) for phase in self.phases}
         self.ema = copy.deepcopy(model) if config.ema_half_life else None
         self.optimizers = [_optimizer(phase, config) for phase in self.phases]
+        # Walking a module's tree takes a share of a small model's step; its tensors stay the same.
+        self.weights = [list(phase.module.parameters()) for phase in self.phases]
+        followed = self.ema if self.ema is not None else model
+        self._averaged: tuple[list[Tensor], list[Tensor]] = (
+            list(followed.parameters()),
+            list(model.parameters()),
+        )
+        self._buffers = list(zip(followed.buffers(), model.buffers(), strict=True))
         self.window = Window()
         self.step = 0
         self.overrides: dict[str, Any] = {}
@@ -113,10 +121,9 @@ class TrainState:
             return
         current = max(1.0, min(half_life, self.step / 10))
         weight = 1 - 0.5 ** (1 / current)
-        averages: list[Tensor] = list(self.ema.parameters())
-        values: list[Tensor] = list(self.model.parameters())
+        averages, values = self._averaged
         torch._foreach_lerp_(averages, values, weight)  # pyright: ignore[reportPrivateImportUsage]
-        for average, value in zip(self.ema.buffers(), self.model.buffers(), strict=True):
+        for average, value in self._buffers:
             average.copy_(value)
 
     def snapshot(self, step: int) -> Snapshot:

@@ -209,7 +209,7 @@ class _Loop:
             losses = self.losses[index](batch)
         losses["loss"].backward()
         limit = self.config.clip_grad or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(phase.module.parameters(), limit)
+        norm = torch.nn.utils.clip_grad_norm_(self.state.weights[index], limit)
         for group in optimizer.param_groups:
             group["lr"] = lr
         optimizer.step()
