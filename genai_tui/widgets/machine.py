@@ -7,7 +7,7 @@ from genai_tui.widgets.field import Field, Part, entitle
 _COARSE = 5.0
 """Percent below which a change of a busy machine's processor is not worth a repaint."""
 _WIDE = 72
-_BAR = 10
+_BAR = 6
 
 
 class MachinePanel(Field):

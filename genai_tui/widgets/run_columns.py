@@ -28,14 +28,14 @@ class Column:
 
 COLUMNS = (
     Column("state", "state", 13, 13, 100),
-    Column("name", "name", 12, 34, 99),
+    Column("name", "name", 11, 34, 99),
     Column("model", "model", 9, 24, 80),
-    Column("data", "data", 12, 22, 40),
+    Column("data", "data", 9, 22, 83),
     Column("step", "step/of", 11, 24, 95, right=True),
     Column("eta", "ETA", 4, 5, 70, right=True),
     Column("rate", "steps/s", 7, 8, 65, right=True),
     Column("loss", "loss", 7, 9, 90, right=True),
-    Column("curve", "", 6, 16, 85),
+    Column("curve", "", 4, 16, 85),
     Column("age", "age", 4, 5, 50, right=True),
 )
 
