@@ -25,6 +25,7 @@ from backends.records import (
 from genai_tui import control, launch, liveness
 from genai_tui.app import StudioApp
 from genai_tui.history import History
+from genai_tui.images.detect import Graphics
 from genai_tui.screens.dialogs import Confirm
 from genai_tui.screens.run import RunScreen
 from genai_tui.screens.runs import RunsScreen
@@ -519,3 +520,14 @@ async def test_an_ended_run_has_no_rates(store: Store, state: State) -> None:
 
 def test_the_studio_app_holds_what_the_pictures_need(store: Store) -> None:
     assert StudioApp(store).graphics.mode == "quadrant"
+
+
+async def test_the_panel_says_how_pictures_are_drawn_and_what_would_be_better(
+    store: Store, live: Run
+) -> None:
+    feed = StillFeed(store)
+    graphics = Graphics(mode="quadrant", hint="set -g allow-passthrough on")
+    app = StudioApp(store, graphics=graphics, open_run=live, feed=feed)
+    async with app.run_test(size=(200, 50)) as pilot:
+        await opened(pilot, feed)
+        await until(pilot, lambda: "quadrant · set -g allow-passthrough on" in screen_text(app))

@@ -133,7 +133,8 @@ class Samples(Vertical, can_focus=True):
         page = f" · page {self._page % self._pages + 1} of {self._pages}" if self._pages > 1 else ""
         view = self.query_one(ImageView)
         way = view.shown_mode if view.display else ""
-        entitle(self, f"samples{page}", " · ".join(filter(None, (self._caption, way))))
+        better = view.graphics.hint if way else ""  # as in: set -g allow-passthrough on
+        entitle(self, f"samples{page}", " · ".join(filter(None, (self._caption, way, better))))
 
     def _show_one(self, what: str) -> None:
         self.query_one(ImageView).display = what == "picture"
