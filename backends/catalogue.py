@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from backends import precision, records
 from backends.data import DataError, Dataset
@@ -24,6 +26,7 @@ from backends.knobs import ConfigError, configure, knobs, unknown
 from backends.model import DataShape, Model
 from backends.recipe import TrainConfig
 from backends.records import Catalogue, DatasetInfo, Device, ModelInfo, Plan, PlanRequest, RunSpec
+from backends.stepper import check_accumulation
 
 FAMILIES = ("gan", "vae", "autoregressive", "diffusion")
 _GROUP = "genai_tui.models"
@@ -118,12 +121,13 @@ def _describe_model(name: str) -> ModelInfo:
         kind = load(name)
     except ConfigError as error:
         return ModelInfo(name=name, family=family, error=str(error))
-    recipe = {**kind.recipe}
+    recipe = kind.recipe_for(kind.Config())
     return ModelInfo(
         name=name,
         family=family,
         caption=_caption(inspect.getmodule(kind)),
         modality=kind.modality,
+        learns=kind.data_kind(),
         knobs=knobs(kind.Config),
         train_knobs=[_with_default(knob, recipe) for knob in knobs(TrainConfig)],
         asks=sorted(kind.asks),
@@ -170,18 +174,21 @@ def prepare(request: PlanRequest) -> Prepared:
     """
     kind = load(request.model)
     wanted = request.dataset or kind.default_dataset
-    name, path = resolve(wanted, kind.modality)
+    name, path = resolve(wanted, kind.data_kind())
     entry = _entries.entry(name)
     if entry.NEEDS_PATH and path is None:
         raise DataError(f"{name} needs data of yours: give the path of the file or folder instead")
     groups = {"model": kind.Config, "loop": TrainConfig, "data": entry.Config}
     sorted_settings = _sort(request.settings, groups, request.model)
+    config = configure(kind.Config, sorted_settings["model"])
+    train = configure(TrainConfig, {**kind.recipe_for(config), **sorted_settings["loop"]})
+    check_accumulation(train)
     return Prepared(
         kind=kind,
         dataset=str(path) if path is not None else name,
-        model_config=_full(kind.Config, sorted_settings["model"]),
-        data_config=_full(entry.Config, sorted_settings["data"]),
-        train=configure(TrainConfig, {**kind.recipe, **sorted_settings["loop"]}),
+        model_config=asdict(config),
+        data_config=asdict(configure(entry.Config, sorted_settings["data"])),
+        train=train,
     )
 
 
@@ -219,7 +226,7 @@ def open_spec(spec: RunSpec) -> tuple[Model, Dataset, TrainConfig]:
     """
     kind, train = load(spec.model), configure(TrainConfig, spec.train_config)
     dataset = load_dataset(
-        spec.dataset, kind.modality, spec.data_config, train.validation, train.batch_size
+        spec.dataset, kind.data_kind(), spec.data_config, train.validation, train.batch_size
     )
     return build(spec, dataset.shape), dataset, train
 
@@ -246,6 +253,36 @@ def restore(spec: RunSpec, snapshot: Mapping[str, Any]) -> Model:
     return model.eval()
 
 
+def begin_from(model: Model, weights: Path, name: str) -> str:
+    """Copies the weights of another run into an untrained ``model``, as far as they fit.
+
+    A tensor fits where one of its name has its shape. Returns one sentence on what was taken.
+
+    Raises:
+        ConfigError: nothing fits, or the file cannot be read.
+    """
+    try:
+        found = load_file(weights)
+    except (OSError, SafetensorError) as error:
+        raise ConfigError(f"the weights of {name} cannot be read: {error}") from None
+    own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    fitting = {key: value for key, value in found.items() if _fits(own.get(key), value)}
+    if not fitting:
+        raise ConfigError(f"no weight of {name} fits this model: start from one of its own kind")
+    with torch.no_grad():
+        for key, value in fitting.items():
+            own[key].copy_(value)
+    rest = sorted(set(dict(model.named_parameters())) - set(fitting))
+    missing = (
+        f"; begun anew: {', '.join(rest[:3])}{' ...' if len(rest) > 3 else ''}" if rest else ""
+    )
+    return f"{len(fitting):,} of {len(own):,} tensors begin with the weights of {name}{missing}"
+
+
+def _fits(own: torch.Tensor | None, other: torch.Tensor) -> bool:
+    return own is not None and own.shape == other.shape
+
+
 def _sort(
     settings: Mapping[str, str], groups: Mapping[str, type], model: str
 ) -> dict[str, dict[str, str]]:
@@ -259,23 +296,19 @@ def _sort(
     return found
 
 
-def _full(config: type, values: Mapping[str, str]) -> records.Config:
-    return asdict(configure(config, values))  # pyright: ignore[reportArgumentType]
-
-
 _LAST: list[tuple[object, Dataset]] = []
 
 
 def _dataset(prepared: Prepared) -> Dataset:
     """The data of a plan; the last ones are remembered while a form is being filled in."""
     train = prepared.train
-    key = (prepared.dataset, prepared.kind.modality, prepared.data_config, train.validation)
+    key = (prepared.dataset, prepared.kind.data_kind(), prepared.data_config, train.validation)
     for known, dataset in _LAST:
         if known == key and len(dataset.train) >= train.batch_size:
             return dataset
     dataset = load_dataset(
         prepared.dataset,
-        prepared.kind.modality,
+        prepared.kind.data_kind(),
         prepared.data_config,
         train.validation,
         train.batch_size,

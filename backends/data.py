@@ -19,7 +19,13 @@ class DataError(ValueError):
 
 
 class Source(ABC):
-    """Items that can be fetched by index, on one device."""
+    """Items that can be fetched by index, on one device.
+
+    A source that ``streams`` does not fit into memory: its items are fetched while the step before
+    is computed, see :class:`backends.feed.Feed`.
+    """
+
+    streams: bool = False
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -117,14 +123,19 @@ class Order:
     """Which items a step sees: every epoch is a permutation of all items, keyed by (seed, epoch).
 
     Epochs join without a gap: a batch may hold the end of one and the beginning of the next.
+    In ``sequential`` order the items are not permuted: item i of a batch follows item i of the
+    batch before, as a recurrent network needs it that carries its state over.
     """
 
     source: Source
     batch_size: int
     seed: int
+    sequential: bool = False
 
     def batch(self, step: int) -> tuple[Tensor, Tensor | None]:
         """The (x, y) of ``step``; a pure function of it."""
+        if self.sequential:
+            return self._next_of_each_lane(step)
         first, n = step * self.batch_size, len(self.source)
         parts, position = [], first
         while position < first + self.batch_size:
@@ -136,6 +147,13 @@ class Order:
             return parts[0]
         xs, ys = zip(*parts, strict=True)
         return torch.cat(xs), None if ys[0] is None else torch.cat(ys)
+
+    def _next_of_each_lane(self, step: int) -> tuple[Tensor, Tensor | None]:
+        """Lane i begins at item i n / B; where it ends, lane i + 1 has begun."""
+        n = len(self.source)
+        lanes = torch.arange(self.batch_size) * n // self.batch_size
+        indices = (lanes + step) % n
+        return self.source.fetch(indices, mix(indices, self.seed), 0)
 
     def _fetch(self, epoch: int, begin: int, end: int) -> tuple[Tensor, Tensor | None]:
         key = seed_of(self.seed, epoch, "order")

@@ -11,6 +11,14 @@ from backends.model import Batch, Model
 from backends.precision import Numerics
 
 
+def held_batch(held: Source, most: int, device: torch.device) -> Batch:
+    """The first ``most`` held-out items, or all there are."""
+    chosen = torch.arange(min(most, len(held)))
+    x, y = held.fetch(chosen, torch.zeros_like(chosen), 0)
+    x, y = x.to(device), None if y is None else y.to(device)
+    return Batch(x, y, seeds.generator(0, 0, "validation", device))
+
+
 @torch.no_grad()
 def validate(
     model: Model,
@@ -31,6 +39,7 @@ def validate(
     for index in range(min(batches, math.ceil(len(held) / batch_size))):
         chosen = torch.arange(index * batch_size, min((index + 1) * batch_size, len(held)))
         x, y = held.fetch(chosen, torch.zeros_like(chosen), 0)
+        x, y = x.to(device), None if y is None else y.to(device)
         noise = seeds.generator(seed, index, "validation", device)
         with numerics.autocast(device):
             losses = model.validation(Batch(numerics.arrange(x), y, noise, progress))

@@ -4,6 +4,7 @@ A model is one file ``backends/<family>/<name>.py`` with one subclass of :class:
 optimizer, no file and no screen: :func:`backends.training.train` owns those.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +13,25 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from backends.records import Modality, SampleRequest
+from backends.records import DataKind, Modality, SampleRequest
 
 MOST_SAMPLES = 4096
 """What one request may ask for: more would not fit the memory of a small machine."""
 
-REQUEST_BOUNDS = {"temperature": (0, 100), "steps": (1, 1000), "guidance": (-100, 100)}
+REQUEST_BOUNDS = {
+    "temperature": (0, 100),
+    "steps": (1, 1000),
+    "guidance": (-100, 100),
+    "top_k": (1, math.inf),
+    "top_p": (0, 1),
+    "beams": (1, 64),
+    "truncation": (-2, 2),
+    "strength": (0, 1),
+}
 """Beyond these a sampler would run for hours or draw nothing that can be looked at."""
+
+INPUTS = 64
+"""Held-out items that a model is shown before the first step; see :meth:`Model.observe`."""
 
 Losses = Mapping[str, Tensor]
 """Scalars by name. "loss" is minimised; the other terms are only watched."""
@@ -29,17 +42,22 @@ class Batch:
     """One step's data.
 
     Attributes:
-        x: images [B, C, H, W] in [-1, 1], or token ids [B, T + 1].
-        y: class indices [B], or None where the data has no labels.
+        x: images [B, C, H, W] in [-1, 1]; token ids [B, T + 1]; waveforms [B, 1, L] in [-1, 1];
+            series [B, C, context + horizon], standardised; source ids [B, S] of pairs.
+        y: class indices [B], or None where the data has no labels; target ids [B, T + 1] of pairs
+            and ids [B, T] of captions, padded with the vocabulary's ``pad``.
         generator: source of this step's noise, on the device of ``x``. It depends on nothing but
             (seed, rank, step, purpose), which is why a resumed run repeats the same noise.
         progress: share of the training done, in [0, 1); for warm-ups and schedules of a loss.
+        first: index of ``x[0]`` among the step's items: 0, but in the later micro-batches of a step
+            that is accumulated.
     """
 
     x: Tensor
     y: Tensor | None
     generator: torch.Generator
     progress: float = 0.0
+    first: int = 0
 
     def randn(self, *size: int) -> Tensor:
         """Standard normal noise on the device of ``x``."""
@@ -51,17 +69,35 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table of numbers: ``value = mean + std * standardised``."""
+
+    name: str
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True, slots=True)
 class DataShape:
     """What a model must know of its data before it is built.
 
-    ``size`` is (channels, height, width) of an image, or (T,) for text: the number of tokens that
-    the model sees at once. ``vocabulary`` turns text to ids and back.
+    Attributes:
+        modality: the kind of data.
+        size: (C, H, W) of images; (T,) of text, the tokens that the model sees at once; (1, L) of
+            audio; (C, context, horizon) of series; (S, T) of pairs, source and target tokens;
+            (C, H, W, T) of pictures with captions of T tokens.
+        classes: names of the labels; none where the data has no labels.
+        vocabulary: turns text to ids and back.
+        rate: samples a second of audio, in Hz.
+        columns: of series, C of them.
     """
 
-    modality: Modality
+    modality: DataKind
     size: tuple[int, ...]
     classes: tuple[str, ...] = ()
     vocabulary: "Vocabulary | None" = None
+    rate: int = 0
+    columns: tuple[Column, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -90,6 +126,16 @@ class Vocabulary(ABC):
         """The id that sampling begins with when there is no prompt."""
         return 0
 
+    @property
+    def pad(self) -> int:
+        """The id that fills up lines of different lengths; only vocabularies of lines have one."""
+        return 0
+
+    @property
+    def end(self) -> int:
+        """The id that ends a line; only vocabularies of lines have one."""
+        return self.start
+
 
 @dataclass(frozen=True, slots=True)
 class Phase:
@@ -100,21 +146,55 @@ class Phase:
         module: whose parameters this turn moves; all others are frozen meanwhile.
         loss: the terms of a batch; "loss" is minimised.
         every: the turn is taken on every n-th step.
+        lr: learning rate of this turn over that of the loop (TTUR, Heusel 2017).
+        after: called without gradients when the weights have moved, as weight clipping needs it.
     """
 
     name: str
     module: nn.Module
     loss: Callable[[Batch], Losses]
     every: int = 1
+    lr: float = 1.0
+    after: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecasts:
+    """Futures of series, in the columns' own units.
+
+    Attributes:
+        past: [N, C, context].
+        paths: [N, S, C, horizon], S draws of each future.
+        future: [N, C, horizon], what really came; None where nobody knows.
+        columns: names of the C columns.
+    """
+
+    past: Tensor
+    paths: Tensor
+    future: Tensor | None
+    columns: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """What was drawn: images [N, C, H, W] in [-1, 1], or texts; labels where there are any."""
+    """What was drawn.
+
+    Attributes:
+        images: [N, C, H, W] in [-1, 1].
+        texts: N texts.
+        audio: [N, L] in [-1, 1] at ``rate`` samples a second.
+        forecasts: of N series.
+        labels: class of each sample, where there are classes.
+        captions: what each sample was drawn for, where that is a text.
+    """
 
     images: Tensor | None = None
     texts: Sequence[str] = ()
     labels: Sequence[int] = ()
+    audio: Tensor | None = None
+    rate: int = 0
+    forecasts: Forecasts | None = None
+    captions: Sequence[str] = ()
 
 
 class RequestError(ValueError):
@@ -124,22 +204,46 @@ class RequestError(ValueError):
 class Model(nn.Module, ABC):
     """Networks, losses and sampler of one generative model.
 
-    Subclasses set ``Config`` (a frozen, keyword-only dataclass of annotated knobs), ``modality``,
-    ``asks`` (the fields of a SampleRequest they honour besides ``count`` and ``seed``) and
-    ``recipe`` (defaults of the loop that differ from TrainConfig's), and are built as
-    ``Model(config, shape)``. The first line of the module's docstring is the caption.
+    Subclasses set ``Config`` (a frozen, keyword-only dataclass of annotated knobs), ``modality``
+    (of the samples), ``learns`` (the kind of data, where it has another name), ``asks`` (the fields
+    of a SampleRequest they honour besides ``count`` and ``seed``) and ``recipe`` (defaults of the
+    loop that differ from TrainConfig's), and are built as ``Model(config, shape)``. The first line
+    of the module's docstring is the caption.
+
+    ``sequential`` models see their data in order: item i of a batch goes on where item i of the
+    batch before ended.
     """
 
     Config: ClassVar[type]
     modality: ClassVar[Modality]
+    learns: ClassVar[DataKind | None] = None
     asks: ClassVar[frozenset[str]] = frozenset()
     recipe: ClassVar[Mapping[str, Any]] = {}
     default_dataset: ClassVar[str] = ""
+    sequential: ClassVar[bool] = False
 
     def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__()
         self.config = config
         self.shape = shape
+
+    @classmethod
+    def data_kind(cls) -> DataKind:
+        """The kind of data it learns from."""
+        return cls.learns or cls.modality
+
+    @classmethod
+    def recipe_for(cls, config: Any) -> Mapping[str, Any]:
+        """Defaults of the loop for a Config: ``recipe``, and what a choice in it needs instead."""
+        return cls.recipe
+
+    def observe(self, held: Batch) -> None:
+        """Looks once, before the first step, at up to INPUTS held-out items.
+
+        What drawing needs of real data is copied to buffers of fixed shapes: the lines that a
+        translator translates, the series that a forecast goes on from. So a checkpoint is enough to
+        sample from.
+        """
 
     def phases(self) -> Sequence[Phase]:
         """The turns of one training step, in order."""
@@ -160,11 +264,26 @@ class Model(nn.Module, ABC):
         All randomness comes from ``generator``, which the caller seeds from the request.
         """
 
+    def edit(
+        self,
+        request: SampleRequest,
+        generator: torch.Generator,
+        image: Tensor,
+        mask: Tensor | None,
+    ) -> Samples:
+        """Draws from a picture: models whose ``asks`` has "image" define it.
+
+        Args:
+            image: [1, C, H, W] in [-1, 1] of any size, with the channels of the data.
+            mask: [1, 1, H, W] in [0, 1], 1 where ``image`` is to be filled in; or None.
+        """
+        raise RequestError("this model cannot be asked for image")
+
     def check(self, request: SampleRequest) -> None:
         """Raises RequestError where ``request`` asks for what this model cannot do."""
         if not 1 <= request.count <= MOST_SAMPLES:
             raise RequestError(f"count must be from 1 to {MOST_SAMPLES}, not {request.count}")
-        asked = {"labels", "prompt", "length", "temperature", "top_k", "steps", "guidance"}
+        asked = set(SampleRequest.__struct_fields__) - {"count", "seed"}
         for name in sorted(asked - self.asks):
             if getattr(request, name) is not None:
                 offered = ", ".join(sorted(self.asks)) or "count and seed alone"
@@ -172,8 +291,10 @@ class Model(nn.Module, ABC):
         for name, (low, high) in REQUEST_BOUNDS.items():
             value = getattr(request, name)
             if value is not None and not low <= value <= high:
-                sentence = f"{name} must be at least {low} and at most {high}, not {value:g}"
-                raise RequestError(sentence)
+                most = f" and at most {high}" if math.isfinite(high) else ""
+                raise RequestError(f"{name} must be at least {low}{most}, not {value:g}")
+        if request.mask is not None and request.image is None:
+            raise RequestError("a mask says where an image is to be filled in: give the image too")
         if request.labels and not self.shape.num_classes:
             raise RequestError("this model was trained without labels and cannot be asked for one")
         for label in request.labels or []:

@@ -46,8 +46,9 @@ class Clock:
         yield
         self._seconds += time.perf_counter() - begin
 
-    def rates(self, batch_size: int) -> dict[str, float]:
-        """Steps and items a second since the last call; empty if there was no step."""
+    def rates(self, batch_size: int, waited: float = 0.0) -> dict[str, float]:
+        """Steps and items a second since the last call, and the share of the time in which the
+        training ``waited`` (seconds) for its data; empty if there was no step."""
         steps, seconds = self._steps, self._seconds
         self._seconds, self._steps = 0.0, 0
         if not steps or not seconds:
@@ -55,4 +56,5 @@ class Clock:
         return {
             "steps_per_second": steps / seconds,
             "items_per_second": steps / seconds * batch_size,
+            "data_wait": min(1.0, waited / seconds),
         }

@@ -13,7 +13,12 @@ class TrainConfig:
     steps: Annotated[int, "optimizer steps to train", Bounds(1, 10**9, "steps")] = 2000
     batch_size: Annotated[int, "items a step", Bounds(1, 65536, "items")] = 64
     lr: Annotated[float, "learning rate", Bounds(0, 10, live=True)] = 1e-3
-    optimizer: Annotated[Literal["adamw", "adam"], "the optimizer"] = "adamw"
+    accumulate: Annotated[
+        int, "micro-batches that a batch is computed in, to save memory", Bounds(1, 4096)
+    ] = 1
+    optimizer: Annotated[
+        Literal["adamw", "adam", "rmsprop"], "the optimizer; rmsprop takes beta2 alone"
+    ] = "adamw"
     beta1: Annotated[float, "decay of the gradient's running mean", Bounds(0, 0.9999)] = 0.9
     beta2: Annotated[float, "decay of the squared gradient's mean", Bounds(0, 0.99999)] = 0.99
     weight_decay: Annotated[float, "decoupled weight decay (adamw)", Bounds(0, 1)] = 0.0

@@ -15,7 +15,10 @@ FORMAT = 1
 """Version of a run's folder. A reader refuses a greater one."""
 
 Scalar = float | Literal["NaN", "Infinity", "-Infinity"]
-Modality = Literal["image", "text"]
+Modality = Literal["image", "text", "audio", "series"]
+"""What samples are."""
+DataKind = Literal["image", "text", "audio", "series", "pairs", "captions"]
+"""What a model learns from: pairs of lines, and pictures with captions, beside the plain kinds."""
 Verb = Literal["stop", "pause", "resume", "checkpoint", "sample", "set"]
 State = Literal["starting", "running", "paused", "finished", "stopped", "failed"]
 
@@ -134,8 +137,15 @@ class SampleRequest(Struct, frozen=True, kw_only=True):
     length: int | None = None  # tokens
     temperature: float | None = None
     top_k: int | None = None
+    top_p: float | None = None  # nucleus: the likeliest tokens that hold this share, in (0, 1]
+    beams: int | None = None  # hypotheses of a beam search; 1 is greedy
     steps: int | None = None  # steps of the sampler
     guidance: float | None = None  # classifier-free guidance scale; 1 is none
+    truncation: float | None = None  # 0 is the average latent, 1 is none (Karras 2018)
+    interpolate: bool | None = None  # a walk from one latent to another instead of many latents
+    image: str | None = None  # path of a picture to start from, to fill in or to enlarge
+    mask: str | None = None  # path of a picture that is white where ``image`` is to be filled in
+    strength: float | None = None  # how much of ``image`` is replaced, in (0, 1]
 
 
 class ModelInfo(Struct, frozen=True, kw_only=True):
@@ -144,7 +154,8 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     name: str  # "vae/conv"
     family: str = ""
     caption: str = ""
-    modality: Modality = "image"
+    modality: Modality = "image"  # of the samples
+    learns: DataKind = "image"
     knobs: list[Knob] = field(default_factory=list)
     train_knobs: list[Knob] = field(default_factory=list)
     asks: list[str] = field(default_factory=list)
@@ -158,7 +169,7 @@ class DatasetInfo(Struct, frozen=True, kw_only=True):
 
     name: str
     caption: str = ""
-    modality: Modality = "image"
+    modality: DataKind = "image"
     embedded: bool = False
     needs_path: bool = False
     knobs: list[Knob] = field(default_factory=list)
@@ -226,7 +237,7 @@ class RunSpec(Struct, frozen=True, kw_only=True):
     device: str = "auto"
     created: float = 0.0
     versions: dict[str, str] = field(default_factory=dict)
-    parent: str = ""
+    parent: str = ""  # id of the run whose weights this one began with
     parent_step: int | None = None
     format: int = FORMAT
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from backends.model import Model, Phase
+from backends.optimizers import optimizer_of
 from backends.recipe import TrainConfig
 
 Snapshot = dict[str, Any]
@@ -76,7 +77,7 @@ class TrainState:
         self.phases = list(model.phases())
         self._learning = {phase.name: _learning(phase.module) for phase in self.phases}
         self.ema = copy.deepcopy(model) if config.ema_half_life else None
-        self.optimizers = [_optimizer(phase, config) for phase in self.phases]
+        self.optimizers = [optimizer_of(phase.module, config) for phase in self.phases]
         # Walking a module's tree takes a share of a small model's step; its tensors stay the same.
         self.weights = [list(phase.module.parameters()) for phase in self.phases]
         followed = self.ema if self.ema is not None else model
@@ -156,26 +157,6 @@ class TrainState:
 def _learning(module: nn.Module) -> list[nn.Parameter]:
     """The weights of a turn; what the model itself has frozen is none."""
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
-
-
-def _optimizer(phase: Phase, config: TrainConfig) -> torch.optim.Optimizer:
-    parameters = list(phase.module.parameters())
-    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    decay = config.weight_decay if config.optimizer == "adamw" else 0.0
-    return kind(
-        _groups(parameters, decay),
-        lr=config.lr,
-        betas=(config.beta1, config.beta2),
-        fused=parameters[0].device.type in ("cpu", "cuda"),
-    )
-
-
-def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
-    """Matrices decay; gains, biases and other vectors do not (Loshchilov & Hutter's practice)."""
-    matrices = [p for p in parameters if p.dim() > 1]
-    vectors = [p for p in parameters if p.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
 
 
 def _match_layout(optimizer: torch.optim.Optimizer) -> None:

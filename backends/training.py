@@ -1,7 +1,6 @@
 """The one loop that trains every model: ``train()`` yields records; testing it is iterating it."""
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,20 +10,21 @@ from typing import Any
 
 import msgspec
 import torch
-from torch import Tensor
 
 from backends import checkpoints, precision, records, samples, seeds
 from backends.compilation import Loss, compiled
 from backends.data import Dataset, Order
-from backends.evaluation import validate
+from backends.evaluation import held_batch, validate
+from backends.feed import Feed
 from backends.knobs import ConfigError, knobs, parse
-from backends.model import Batch, Model, Phase, RequestError
+from backends.model import INPUTS, Batch, Model, RequestError
 from backends.pace import Clock, due, learning_rate
 from backends.precision import Numerics
 from backends.recipe import TrainConfig
 from backends.records import Command, Mark, Record, SampleRequest, scalar
 from backends.saver import Saved, Saver
 from backends.state import TrainState
+from backends.stepper import Stepper, check_accumulation
 
 PAUSE_SECONDS = 0.05
 """How often a paused training looks for commands."""
@@ -66,13 +66,14 @@ def train(job: Job) -> Iterator[Record]:
         ConfigError: the checkpoint is of another configuration.
         OSError: a file could not be written.
     """
+    check_accumulation(job.config)
     loop = _Loop(job)
     try:
         yield from loop.run()
     except NotFiniteError as error:
         yield loop.end("failed", records.EXIT_NAN, str(error))
     finally:
-        loop.saver.close()
+        loop.close()
 
 
 @contextmanager
@@ -91,11 +92,19 @@ class _Loop:
     def __init__(self, job: Job) -> None:
         self.job, self.config, self.step = job, job.config, 0
         self.root = job.folder / "checkpoints"
+        self.data = job.dataset.to(job.device)
+        order = Order(self.data.train, job.config.batch_size, job.seed, job.model.sequential)
+        self.feed = Feed(order, job.device)
         self.saver = Saver(self.root, job.config.keep_checkpoints, job.barrier)
         self.bad: tuple[int, str, float] | None = None  # first term that was not finite
         self.warned = False
         self.stop: Command | None = None
         self.clock = Clock()
+
+    def close(self) -> None:
+        """Ends the threads that write checkpoints and read data."""
+        self.feed.close()
+        self.saver.close()
 
     # ------------------------------------------------------------------ the attempt
 
@@ -117,9 +126,8 @@ class _Loop:
         yield self._phase("loading the checkpoint")
         found = checkpoints.load_newest(self.root)
         job.model.to(job.device)
-        self.data = job.dataset.to(job.device)
-        self.order = Order(self.data.train, self.config.batch_size, job.seed)
         if found is None:
+            job.model.observe(held_batch(self.data.validation, INPUTS, job.device))
             yield self._phase("choosing the precision")
         self._settle(found)
         complaints = [*job.dataset.notices, *(found[2] if found else ())]
@@ -136,21 +144,28 @@ class _Loop:
         if found is not None:
             self.numerics = self._chosen(found[1])
         else:
-            self.numerics = Numerics("float32", False, max(1, self.config.threads))
             self.numerics = precision.choose(
-                self.config.precision, self.job.model, self._batch(0), self.config.threads
+                self.config.precision, self.job.model, self._first_batch(), self.config.threads
             )
         torch.set_num_threads(self.numerics.threads)
         self.numerics.place(self.job.model)
         self.state = TrainState(self.job.model, self.config)
-        self.losses: list[Loss] = [phase.loss for phase in self.state.phases]
+        losses: list[Loss] = [phase.loss for phase in self.state.phases]
+        self.stepper = Stepper(self.state, losses, self.feed, self.numerics, self.job.seed)
         if found is not None:
             self._restore(found[1])
 
+    def _first_batch(self) -> Batch:
+        """What the ways to compute a step are compared on."""
+        x, y = self.feed.batch(0)
+        size = len(x) // self.config.accumulate
+        noise = seeds.generator(self.job.seed, 0, "noise", self.job.device)
+        return Batch(x[:size], None if y is None else y[:size], noise)
+
     def _compile(self) -> list[str]:
         """Puts compiled losses in place; the sentence that says why not, if they do not work."""
-        batches = (self._batch(step) for step in (0, 1))
-        self.losses, complaint = compiled(self.state, batches, self.numerics)
+        batches = (self.stepper.batches(self.config, step)[0] for step in (0, 1))
+        self.stepper.losses, complaint = compiled(self.state, batches, self.numerics)
         return [complaint] if complaint else []
 
     def _chosen(self, snapshot: Mapping[str, Any]) -> Numerics:
@@ -185,36 +200,9 @@ class _Loop:
 
     def _optimize(self) -> None:
         with self.clock.step():
-            self.state.model.train()
-            torch.manual_seed(seeds.seed_of(self.job.seed, self.step, "dropout"))
-            lr, batch = learning_rate(self.config, self.step), self._batch(self.step)
-            terms: dict[str, Tensor] = {}
-            for index, phase in enumerate(self.state.phases):
-                if self.step % phase.every == 0:
-                    terms |= self._turn(index, phase, batch, lr)
+            terms = self.stepper.step(self.config, self.step)
             self.step += 1
             self.state.finish_step(self.step, terms, self.config.ema_half_life)
-
-    def _batch(self, step: int) -> Batch:
-        x, y = self.order.batch(step)
-        noise = seeds.generator(self.job.seed, step, "noise", self.job.device)
-        return Batch(self.numerics.arrange(x), y, noise, step / self.config.steps)
-
-    def _turn(self, index: int, phase: Phase, batch: Batch, lr: float) -> dict[str, Tensor]:
-        """One optimizer's turn; its terms under the names that are logged."""
-        optimizer = self.state.optimizers[index]
-        self.state.focus(phase)
-        optimizer.zero_grad(set_to_none=True)
-        with self.numerics.autocast(batch.x.device):
-            losses = self.losses[index](batch)
-        losses["loss"].backward()
-        limit = self.config.clip_grad or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self.state.weights[index], limit)
-        for group in optimizer.param_groups:
-            group["lr"] = lr
-        optimizer.step()
-        terms = {**losses, "grad_norm": norm}
-        return {f"{phase.name}/{name}" if phase.name else name: v for name, v in terms.items()}
 
     # ------------------------------------------------------------------ what a step brings
 
@@ -238,7 +226,7 @@ class _Loop:
         if log:
             values = self._read_window()
             values["lr"] = learning_rate(self.config, self.step - 1)
-            rates = self.clock.rates(self.config.batch_size)
+            rates = self.clock.rates(self.config.batch_size, self.feed.take_waited())
         if judge:
             self._catch_up()
             yield self._phase("validating")

@@ -49,7 +49,7 @@ def test_an_entry_keeps_the_contract(name: str) -> None:
     kind = catalogue.load(name)
     assert issubclass(kind, Model)
     entry = _entries.entry(kind.default_dataset)
-    assert kind.modality == entry.MODALITY
+    assert kind.data_kind() == entry.MODALITY
     assert entry.EMBEDDED
     assert kind.asks <= set(SampleRequest.__struct_fields__) - {"count", "seed"}
 

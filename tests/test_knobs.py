@@ -141,7 +141,7 @@ def test_one_name_means_one_knob(name: str) -> None:
     groups = {"the loop": TrainConfig, name: kind.Config}
     for dataset in _entries.names():
         entry = _entries.entry(dataset)
-        if kind.modality == entry.MODALITY:
+        if kind.data_kind() == entry.MODALITY:
             for (one, a), (two, b) in itertools.combinations(
                 {**groups, dataset: entry.Config}.items(), 2
             ):

@@ -204,7 +204,7 @@ def smallest(name: str) -> tuple[Model, Dataset]:
     kind = catalogue.load(name)
     entry = _entries.entry(kind.default_dataset)
     context = {knob.name: "8" for knob in knobs(entry.Config) if knob.name == "context"}
-    dataset = load_dataset(kind.default_dataset, kind.modality, context, 0.01, 4)
+    dataset = load_dataset(kind.default_dataset, kind.data_kind(), context, 0.01, 4)
     low = {k.name: k.low for k in knobs(kind.Config) if k.kind == "int" and k.low is not None}
     widths = {name: value for name, value in low.items() if "width" in name}
     for wanted in (low, widths, {}):

@@ -10,10 +10,21 @@ from backends.datasets import _entries
 from backends.datasets._files import shown
 from backends.knobs import configure, unknown
 
-_NOUNS = {"image": "pictures", "text": "text"}
+_NOUNS = {
+    "image": "pictures",
+    "text": "text",
+    "audio": "sounds",
+    "series": "columns of numbers",
+    "pairs": "pairs of lines",
+    "captions": "pictures with captions",
+}
 _WANTED = {
     "image": "a folder of pictures or of IDX files",
     "text": "a text file or a folder of .txt or .md files",
+    "audio": "a folder of WAV, FLAC or OGG files",
+    "series": "a CSV file",
+    "pairs": "a TSV file of two columns",
+    "captions": "a folder of pictures with a .txt of the same name or a metadata.jsonl beside them",
 }
 
 

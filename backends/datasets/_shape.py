@@ -7,11 +7,18 @@ import msgspec
 
 from backends.data import DataError
 from backends.datasets._vocabulary import Bytes, Characters, from_state
-from backends.model import DataShape, Vocabulary
-from backends.records import Modality
+from backends.model import Column, DataShape, Vocabulary
+from backends.records import DataKind
 
-_NUMBERS: dict[Modality, int] = {"image": 3, "text": 1}
-"""Numbers in the size of each modality's shape."""
+_NUMBERS: dict[DataKind, int] = {
+    "image": 3,
+    "text": 1,
+    "audio": 2,
+    "series": 3,
+    "pairs": 2,
+    "captions": 4,
+}
+"""Numbers in the size of each kind's shape."""
 
 
 def shape_state(shape: DataShape) -> dict[str, object]:
@@ -21,6 +28,8 @@ def shape_state(shape: DataShape) -> dict[str, object]:
         "size": list(shape.size),
         "classes": list(shape.classes),
         "vocabulary": _vocabulary_state(shape.vocabulary),
+        "rate": shape.rate,
+        "columns": [[column.name, column.mean, column.std] for column in shape.columns],
     }
 
 
@@ -37,14 +46,18 @@ def shape_from_state(state: Mapping[str, object]) -> DataShape:
     if len(kept.size) != _NUMBERS[kept.modality]:
         raise DataError(f"{kept.size} is no size of {kept.modality} data")
     vocabulary = None if kept.vocabulary is None else from_state(kept.vocabulary)
-    return DataShape(kept.modality, tuple(kept.size), tuple(kept.classes), vocabulary)
+    columns = tuple(Column(name, mean, std) for name, mean, std in kept.columns)
+    classes = tuple(kept.classes)
+    return DataShape(kept.modality, tuple(kept.size), classes, vocabulary, kept.rate, columns)
 
 
 class _Kept(msgspec.Struct, forbid_unknown_fields=True):
-    modality: Modality
+    modality: DataKind
     size: list[Annotated[int, msgspec.Meta(gt=0, lt=2**31)]]
     classes: list[str]
     vocabulary: dict[str, object] | None
+    rate: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 0
+    columns: list[tuple[str, float, float]] = []
 
 
 def _vocabulary_state(vocabulary: Vocabulary | None) -> dict[str, object] | None:

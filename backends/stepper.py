@@ -1,0 +1,98 @@
+"""One training step: a batch, each phase's turn, the average of the weights."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from backends import seeds
+from backends.compilation import Loss
+from backends.feed import Feed
+from backends.knobs import ConfigError
+from backends.model import Batch, Phase
+from backends.pace import learning_rate
+from backends.precision import Numerics
+from backends.recipe import TrainConfig
+from backends.state import TrainState
+
+
+@dataclass(slots=True)
+class Stepper:
+    """Everything that a step needs; ``losses`` are those of the phases, compiled or not."""
+
+    state: TrainState
+    losses: Sequence[Loss]
+    feed: Feed
+    numerics: Numerics
+    seed: int
+
+    def step(self, config: TrainConfig, step: int) -> dict[str, Tensor]:
+        """Takes the step after ``step`` steps; the terms to log."""
+        state = self.state
+        state.model.train()
+        torch.manual_seed(seeds.seed_of(self.seed, step, "dropout"))
+        batches = self.batches(config, step)
+        terms: dict[str, Tensor] = {}
+        for index, phase in enumerate(state.phases):
+            if step % phase.every == 0:
+                terms |= self._turn(index, phase, batches, config, step)
+        return terms
+
+    def batches(self, config: TrainConfig, step: int) -> list[Batch]:
+        """The step's batch, in the micro-batches that it is computed in."""
+        x, y = self.feed.batch(step)
+        noise = seeds.generator(self.seed, step, "noise", x.device)
+        x, progress = self.numerics.arrange(x), step / config.steps
+        if config.accumulate == 1:
+            return [Batch(x, y, noise, progress)]
+        size = len(x) // config.accumulate
+        return [
+            Batch(x[i : i + size], None if y is None else y[i : i + size], noise, progress, i)
+            for i in range(0, len(x), size)
+        ]
+
+    def _turn(
+        self, index: int, phase: Phase, batches: Sequence[Batch], config: TrainConfig, step: int
+    ) -> dict[str, Tensor]:
+        """One optimizer's turn; its terms under the names that are logged."""
+        optimizer = self.state.optimizers[index]
+        self.state.focus(phase)
+        optimizer.zero_grad(set_to_none=True)
+        terms = self._backward(self.losses[index], batches)
+        limit = config.clip_grad or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(self.state.weights[index], limit)
+        lr = learning_rate(config, step) * phase.lr
+        for group in optimizer.param_groups:
+            group["lr"] = lr * group.get("lr_scale", 1.0)
+        optimizer.step()
+        if phase.after is not None:
+            with torch.no_grad():
+                phase.after()
+        terms["grad_norm"] = norm
+        return {f"{phase.name}/{name}" if phase.name else name: v for name, v in terms.items()}
+
+    def _backward(self, loss: Loss, batches: Sequence[Batch]) -> dict[str, Tensor]:
+        """Gradients of the mean over the micro-batches, and the means of the terms."""
+        share, totals = 1 / len(batches), dict[str, Tensor]()
+        for batch in batches:
+            with self.numerics.autocast(batch.x.device):
+                losses = loss(batch)
+            if len(batches) == 1:
+                losses["loss"].backward()
+                return dict(losses)
+            (losses["loss"] * share).backward()
+            for name, value in losses.items():
+                part = value.detach() * share
+                totals[name] = totals[name] + part if name in totals else part
+        return totals
+
+
+def check_accumulation(config: TrainConfig) -> None:
+    """Raises ConfigError where a batch cannot be cut into equal micro-batches."""
+    if config.batch_size % config.accumulate:
+        raise ConfigError(
+            f"batch_size {config.batch_size} cannot be cut into {config.accumulate} equal "
+            "micro-batches: make batch_size a multiple of accumulate"
+        )
