@@ -6,6 +6,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 from benchmarks.figures import Figure, table
@@ -24,11 +25,16 @@ def _studio(folder: Path) -> Iterator[Figure]:
 
 
 PARTS: dict[str, Callable[[Path], Iterator[Figure]]] = {"studio": _studio, "engine": _engine}
+APART = {"speed": "benchmarks.speed.table"}
+"""Parts with arguments and tables of their own, which take minutes and run only when named."""
 
 
 def main() -> int:
+    if sys.argv[1:] and sys.argv[1] in APART:
+        return _apart(sys.argv[1], sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="studio|engine")
+    parser.epilog = f"Apart from these, with arguments of their own: {', '.join(APART)}."
     wanted = parser.parse_args().parts or list(PARTS)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     figures: list[Figure] = []
@@ -40,6 +46,13 @@ def main() -> int:
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     print(table(figures))
     return 0
+
+
+def _apart(name: str, arguments: list[str]) -> int:
+    """Runs a part by itself; BLAS reads its number of threads as it is imported."""
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = "1"
+    return import_module(APART[name]).main(arguments)
 
 
 if __name__ == "__main__":

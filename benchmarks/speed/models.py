@@ -1,0 +1,92 @@
+"""Every model's training step in our loop beside the bare loop of the same networks."""
+
+import functools
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from backends import catalogue
+from benchmarks.figures import Figure
+from benchmarks.speed.bare import bare
+from benchmarks.speed.isolated import BrokenError, isolated, peak_memory
+from benchmarks.speed.loop import Loop, config_of, opened
+from benchmarks.speed.turns import Comparison, compare
+
+FASTEST, MEMORY = 0.98, 1.1
+SECONDS, STEPS = 6.0, 12
+"""CPU seconds of turns of a model, and steps after which its memory is read."""
+TURN, MOST_STEPS = 0.2, 20
+"""Seconds that a turn should take, and the most steps of it: a logged point is one a turn."""
+
+
+def names() -> list[str]:
+    """All models that can be picked."""
+    return catalogue.models()
+
+
+def measure(name: str, folder: Path) -> Iterator[Figure]:
+    """The model's two lines of the table."""
+    what = f"training step of {name}"
+    target, limit = f">= {FASTEST}x", f"<= {MEMORY}x"
+    try:
+        found = isolated(functools.partial(_throughput, name, folder / "speed"))
+        ours = isolated(functools.partial(_our_memory, name, folder / "memory"))
+        floor = isolated(functools.partial(_bare_memory, name))
+    except BrokenError as broken:
+        yield Figure(what, None, "x", "bare loop", target, None, f"failed: {broken}")
+        return
+    low, high = found.spread
+    yield Figure(
+        what=what,
+        value=found.ratio,
+        unit=f"x ({low:.2f} to {high:.2f})",
+        beside=f"bare loop {1000 * found.theirs:.3g} ms, ours {1000 * found.ours:.3g} ms",
+        target=target,
+        met=found.ratio >= FASTEST,
+    )
+    yield Figure(
+        what=f"memory of training {name}",
+        value=ours / floor,
+        unit="x",
+        beside=f"bare loop {floor / 1e6:.0f} MB, ours {ours / 1e6:.0f} MB",
+        target=limit,
+        met=ours / floor <= MEMORY,
+    )
+
+
+def _throughput(name: str, folder: Path) -> Comparison:
+    floor = _bare(name)
+    floor()
+    begin = time.process_time()
+    floor()
+    stride = max(1, min(MOST_STEPS, round(TURN / (time.process_time() - begin))))
+    ours = _loop(name, folder, stride)
+    ours.settle(3)
+
+    def theirs() -> None:
+        for _ in range(stride):
+            floor()
+
+    return compare(ours, theirs, warm_up=1, pieces=stride, budget=SECONDS)
+
+
+def _our_memory(name: str, folder: Path) -> int:
+    _loop(name, folder, 1).settle(STEPS)
+    return peak_memory()
+
+
+def _bare_memory(name: str) -> int:
+    step = _bare(name)
+    for _ in range(STEPS):
+        step()
+    return peak_memory()
+
+
+def _loop(name: str, folder: Path, stride: int) -> Loop:
+    model, dataset = opened(name, {})
+    return Loop(model, dataset, folder, config_of(model, stride, precision="float32"), stride)
+
+
+def _bare(name: str) -> Callable[[], None]:
+    model, dataset = opened(name, {})
+    return bare(model, dataset, config_of(model))
