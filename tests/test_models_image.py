@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from backends.diffusion.rectified_flow import RectifiedFlow, by_time, euler, heun
-from backends.gan.dcgan import DCGAN, squared_gradients
+from backends.gan._penalties import squared_gradients
+from backends.gan.dcgan import DCGAN
 from backends.knobs import ConfigError, configure
 from backends.model import Batch, DataShape, Model, RequestError
 from backends.nets.blocks import Attention, ResBlock, chunks, halvings
@@ -285,7 +286,7 @@ def test_penalty_has_a_gradient_of_its_own() -> None:
 def test_relativistic_game_is_fair_where_both_look_alike() -> None:
     model = build("dcgan relativistic")
     assert isinstance(model, DCGAN)
-    nn.init.zeros_(model.D.last.weight)
+    nn.init.zeros_(model.D.head.last.weight)  # pyright: ignore
     x = pictures(6)
     terms = model.discriminator_loss(batch_of(x))
     assert terms["loss"].item() == pytest.approx(math.log(2))
