@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backends.diffusion.rectified_flow import RectifiedFlow, by_time, euler, heun
+from backends.diffusion.rectified_flow import RectifiedFlow
 from backends.gan._penalties import squared_gradients
 from backends.gan.dcgan import DCGAN
 from backends.knobs import ConfigError, configure
@@ -299,79 +299,6 @@ def test_gamma_falls_from_its_start_to_its_end() -> None:
     assert isinstance(model, DCGAN)
     gammas = [model.gamma(progress) for progress in (0.0, 0.5, 1.0)]
     assert gammas == pytest.approx([2.0, 1.25, 0.5])
-
-
-# --------------------------------------------------------------------------- flow
-
-
-def test_solvers_on_fields_with_known_answers() -> None:
-    x = torch.randn(4, 1, 2, 2)
-    torch.testing.assert_close(euler(lambda x, t: torch.full_like(x, 2.0), x, 1), x + 2)
-    linear_in_t = heun(lambda x, t: t[:, None, None, None].expand_as(x), x, 3)
-    torch.testing.assert_close(linear_in_t, x + 0.5)  # the integral of t: the trapezium is exact
-    torch.testing.assert_close(euler(lambda x, t: x, x, 2), 1.5**2 * x)
-    torch.testing.assert_close(heun(lambda x, t: x, x, 2), (1 + 0.5 + 0.125) ** 2 * x)
-
-
-def test_solvers_have_their_orders() -> None:
-    x = torch.ones(1, 1, 1, 1, dtype=torch.float64)
-
-    def error(solve: object, steps: int) -> float:
-        return abs(solve(lambda x, t: -x, x, steps).item() - math.exp(-1))  # pyright: ignore[reportCallIssue]
-
-    assert error(euler, 16) / error(euler, 32) == pytest.approx(2, rel=0.1)
-    assert error(heun, 16) / error(heun, 32) == pytest.approx(4, rel=0.1)
-
-
-def test_straight_lines_from_noise_end_at_the_data() -> None:
-    data = torch.randn(4, 1, 2, 2)
-
-    def velocity(x: Tensor, t: Tensor) -> Tensor:  # of x_t = t·data + (1 − t)·noise
-        return (data - x) / (1 - t[:, None, None, None]).clamp(min=1e-9)
-
-    torch.testing.assert_close(euler(velocity, torch.randn(4, 1, 2, 2), 1), data)
-    torch.testing.assert_close(euler(velocity, torch.randn(4, 1, 2, 2), 5), data)
-
-
-def test_untrained_flow_knows_nothing() -> None:
-    model, x = build("flow heun"), pictures(512)
-    noise_and_data = 1 + x.square().mean()
-    assert model.loss(batch_of(x))["loss"].item() == pytest.approx(noise_and_data.item(), rel=0.02)
-
-
-def test_times_are_logit_normal() -> None:
-    model = build("flow heun", t_mean=0.5, t_std=0.8)
-    assert isinstance(model, RectifiedFlow)
-    logits = torch.logit(model.times(batch_of(torch.zeros(4096, 1, 1, 1))))
-    assert logits.mean().item() == pytest.approx(0.5, abs=0.01)
-    assert logits.std().item() == pytest.approx(0.8, abs=0.01)
-
-
-def test_errors_by_time() -> None:
-    terms = by_time(torch.tensor([1.0, 3.0, 5.0]), torch.tensor([0.1, 0.2, 0.9]))
-    names = ["0.00-0.25", "0.25-0.50", "0.50-0.75", "0.75-1.00"]
-    assert list(terms) == [f"loss_t/{name}" for name in names]
-    assert [term.item() for term in terms.values()] == [2, 3, 3, 5]  # empty: the overall mean
-
-
-def test_guidance_extrapolates_from_free_to_told() -> None:
-    model = stir(build("flow heun")).eval()
-    assert isinstance(model, RectifiedFlow)
-    x, t, y = torch.randn(2, 1, 16, 16), torch.tensor([0.3, 0.6]), torch.tensor([0, 2])
-    with torch.no_grad():
-        told = model.velocity(y, 1.0)(x, t)
-        free = model.net(x, t, torch.full_like(y, len(CLASSES)))
-        guided = model.velocity(y, 3.0)(x, t)
-    torch.testing.assert_close(guided, free + 3 * (told - free), rtol=1e-4, atol=1e-4)
-
-
-def test_steps_and_guidance_can_be_asked_for() -> None:
-    model = stir(build("flow heun"))
-    usual = draw(model)
-    assert not torch.equal(usual, draw(model, steps=5))
-    assert not torch.equal(usual, draw(model, guidance=4.0))
-    with pytest.raises(RequestError):
-        model.check(SampleRequest(temperature=0.5))
 
 
 # --------------------------------------------------------------------------- nets

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from backends.knobs import ConfigError
 from backends.model import DataShape
+from backends.nets.transformer import attend
 
 SMALLEST, LARGEST = 16, 128
 
@@ -107,6 +108,31 @@ class Attention(nn.Module):
         weights = (q.transpose(2, 3) @ k).float() / math.sqrt(q.shape[2])
         h = v @ weights.softmax(-1).to(v.dtype).transpose(2, 3)
         return x + self.out(h.flatten(1, 2).unflatten(2, x.shape[2:]))
+
+
+class CrossAttention(nn.Module):
+    """What the H·W positions take from the tokens of a context (Rombach 2022, section 3.3).
+
+    One token more is always there, and learned: what a context without any token says.
+    """
+
+    def __init__(self, channels: int, context: int, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = math.gcd(channels, heads)
+        self.norm, self.q = GroupNorm(channels), nn.Conv2d(channels, channels, 1)
+        self.nothing = nn.Parameter(torch.zeros(1, 1, context))
+        self.kv = nn.Linear(context, 2 * channels)
+        self.out = zero(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, x: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
+        """[B, C, H, W] and tokens [B, T, D], ``mask`` [B, T] False where they are none."""
+        tokens = torch.cat([self.nothing.expand(len(x), -1, -1).type_as(context), context], dim=1)
+        kv = self.kv(tokens).unflatten(-1, (2 * self.heads, -1)).transpose(1, 2)
+        k, v = kv.chunk(2, dim=1)  # each [B, heads, 1 + T, C / heads]
+        q = self.q(self.norm(x)).flatten(2).unflatten(1, (self.heads, -1)).transpose(2, 3)
+        seen = None if mask is None else F.pad(mask, (1, 0), value=True)[:, None, None]
+        h = attend(q, k, v, seen)  # [B, heads, H·W, C / heads]
+        return x + self.out(h.transpose(2, 3).flatten(1, 2).unflatten(2, x.shape[2:]))
 
 
 class TimeEmbedding(nn.Module):

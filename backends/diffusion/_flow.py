@@ -1,0 +1,104 @@
+"""Straight paths from noise to data, whatever the network: the flow that others build on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor, nn
+
+from backends.diffusion._pictures import PictureKnobs, Pictures
+from backends.diffusion._solvers import STEPS, Field, Hook, even, integrate, unchanged
+from backends.diffusion._terms import by_time
+from backends.knobs import Bounds
+from backends.model import Batch, Losses
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowKnobs(PictureKnobs):
+    """Knobs of every flow."""
+
+    t_mean: Annotated[float, "mean of logit(t) in training", Bounds(-4, 4)] = 0.0
+    t_std: Annotated[float, "its standard deviation", Bounds(0.1, 4)] = 1.0
+    sampler: Annotated[
+        Literal["euler", "midpoint", "heun"],
+        "euler evaluates the net once a step, midpoint and heun twice",
+    ] = "euler"
+
+
+class Flow(Pictures):
+    """The velocity's regression and its solvers; a subclass sets ``net``."""
+
+    net: nn.Module
+    """(x_t [B, C, H, W], t [B], y [B] or None, a picture beside x_t or None) to the velocity."""
+
+    def loss(self, batch: Batch) -> Losses:
+        x, noise = batch.x, batch.randn(*batch.x.shape)
+        t = logit_normal(batch, self.config.t_mean, self.config.t_std)
+        y, low = self.conditions(batch)
+        velocity = self.net(between(noise, x, t), t, y, low).float()
+        errors = (velocity - (x - noise)).square().mean((1, 2, 3))  # Liu 2022, eq. 1
+        return {"loss": errors.mean(), **by_time(errors, t)}
+
+    def validation(self, batch: Batch) -> Losses:
+        """The loss with all labels shown, and how straight the flow is."""
+        return {**self.loss(batch), "straightness": self.straightness(batch)}
+
+    def straightness(self, batch: Batch, items: int = 16, steps: int = 8) -> Tensor:
+        """S(Z) = E int |Z_1 - Z_0 - dZ_t/dt|² dt (Liu 2022, eq. 4) a pixel; 0 is straight.
+
+        Along Euler's path Z_1 - Z_0 is the mean of its velocities, so S is their variance.
+        """
+        x = batch.x[:items]
+        y = None if batch.y is None or not self.shape.num_classes else batch.y[:items]
+        low, seen = self.lowered(x), list[Tensor]()
+
+        def velocity(z: Tensor, t: float) -> Tensor:
+            seen.append(self.field(z, t, y, low))
+            return seen[-1]
+
+        integrate(STEPS["euler"], velocity, batch.randn(*x.shape), even(steps))
+        return torch.stack(seen).var(0, correction=0).mean()
+
+    def path(self, t: float) -> tuple[float, float]:
+        return t, 1 - t
+
+    def times(self, steps: int, share: float) -> list[float]:
+        return even(steps, 1 - share)
+
+    def field(self, x: Tensor, t: float, y: Tensor | None, low: Tensor | None) -> Tensor:
+        """The learned velocity."""
+        return self.net(x, torch.full((len(x),), t, device=x.device), y, low).float()
+
+    def solve(
+        self,
+        field: Field,
+        x: Tensor,
+        times: Sequence[float],
+        generator: torch.Generator,
+        after: Hook = unchanged,
+    ) -> Tensor:
+        return integrate(STEPS[self.config.sampler], field, x, times, after)
+
+
+def between(noise: Tensor, x: Tensor, t: Tensor) -> Tensor:
+    """x_t = t x + (1 - t) noise, for t [B]."""
+    t = t.view(-1, *[1] * (x.dim() - 1))
+    return t * x + (1 - t) * noise
+
+
+def logit_normal(batch: Batch, mean: float, std: float) -> Tensor:
+    """t [B], logit-normal (Esser 2024, section 3.1)."""
+    return torch.sigmoid(mean + std * spread_normal(batch))
+
+
+def spread_normal(batch: Batch) -> Tensor:
+    """[B] from a standard normal, spread evenly over its quantiles, which keeps the loss of a small
+    batch steady (Kingma 2021, appendix I.1)."""
+    return torch.special.ndtri(spread(batch).clamp(1e-6, 1 - 1e-6))
+
+
+def spread(batch: Batch) -> Tensor:
+    """[B] from [0, 1), one in each of B equal parts, all by the same offset."""
+    count = len(batch.x)
+    return (torch.arange(count, device=batch.x.device) + batch.rand(1)) / count
