@@ -85,6 +85,7 @@ class TrainState:
             list(followed.parameters()),
             list(model.parameters()),
         )
+        self._in_one_call = _walked_alike(*self._averaged)
         self._buffers = list(zip(followed.buffers(), model.buffers(), strict=True))
         self.window = Window()
         self.step = 0
@@ -123,7 +124,10 @@ class TrainState:
         current = max(1.0, min(half_life, self.step / 10))
         weight = 1 - 0.5 ** (1 / current)
         averages, values = self._averaged
-        torch._foreach_lerp_(averages, values, weight)  # pyright: ignore[reportPrivateImportUsage]
+        if self._in_one_call:
+            _step_towards(averages, values, weight)
+        else:
+            torch._foreach_lerp_(averages, values, weight)  # pyright: ignore[reportPrivateImportUsage]
         for average, value in self._buffers:
             average.copy_(value)
 
@@ -157,6 +161,43 @@ class TrainState:
 def _learning(module: nn.Module) -> list[nn.Parameter]:
     """The weights of a turn; what the model itself has frozen is none."""
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+def _walked_alike(averages: list[Tensor], values: list[Tensor]) -> bool:
+    """Whether a kernel may walk the memory of both side by side: dense float32 on the CPU."""
+    return bool(values) and all(
+        value.device.type == "cpu"
+        and average.dtype == value.dtype == torch.float32
+        and average.stride() == value.stride()
+        and _is_dense(value)
+        for average, value in zip(averages, values, strict=True)
+    )
+
+
+def _is_dense(x: Tensor) -> bool:
+    last = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
+    return x.is_contiguous() or last
+
+
+def _step_towards(averages: list[Tensor], values: list[Tensor], weight: float) -> None:
+    """average += weight (value - average), to the last bit as a lerp would.
+
+    Written as SGD's p -= lr (g + decay p) with the value for the gradient, lr = -weight and decay
+    -1: its fused kernel takes all tensors in one call, where a lerp is dispatched for each of them
+    and takes half as long again.
+    """
+    torch._fused_sgd_(  # pyright: ignore[reportPrivateImportUsage]
+        averages,
+        values,
+        [],
+        weight_decay=-1.0,
+        momentum=0.0,
+        lr=-weight,
+        dampening=0.0,
+        nesterov=False,
+        maximize=False,
+        is_first_step=False,
+    )
 
 
 def _match_layout(optimizer: torch.optim.Optimizer) -> None:

@@ -53,6 +53,29 @@ def test_the_average_is_the_one_in_the_books(half_life: float) -> None:
         torch.testing.assert_close(average.double(), expected[name], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "weights",
+    [
+        torch.randn(6, 2, 3, 3).to(memory_format=torch.channels_last),
+        torch.randn(3, 5).T,
+        torch.randn(4, dtype=torch.float64),
+        torch.randn(()),
+    ],
+    ids=["channels_last", "transposed", "float64", "scalar"],
+)
+def test_every_number_is_averaged_with_its_own_past_whatever_the_layout(
+    weights: torch.Tensor,
+) -> None:
+    model = tiny()
+    model.register_parameter("extra", torch.nn.Parameter(weights))
+    state, before = TrainState(model, recipe(ema_half_life=1.0)), weights.clone()
+    with torch.no_grad():
+        model.get_parameter("extra").copy_(torch.arange(weights.numel()).reshape(weights.shape))
+    state.finish_step(1, {}, 1.0)  # weight 1/2
+    expected = (before + model.get_parameter("extra")) / 2
+    torch.testing.assert_close(state.sampled.get_parameter("extra"), expected)
+
+
 def test_after_one_half_life_half_of_the_old_is_left() -> None:
     state = fresh(ema_half_life=25)
     with torch.no_grad():
