@@ -106,6 +106,12 @@ class TrainState:
         for parameter in self._learning[phase.name]:
             parameter.requires_grad_(True)
 
+    def release(self) -> None:
+        """Lets gradients flow to all weights again, so that the model can be trained further."""
+        for parameters in self._learning.values():
+            for parameter in parameters:
+                parameter.requires_grad_(True)
+
     def finish_step(self, step: int, terms: Mapping[str, Tensor], half_life: float) -> None:
         """Counts a step that has been optimised: average, clock, terms to log."""
         self.step = step

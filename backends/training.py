@@ -186,6 +186,7 @@ class _Loop:
 
     def _finish(self) -> Iterator[Record]:
         stop = self.stop
+        self.state.release()
         yield from self._checkpoint()
         yield from self._saved(self.saver.wait())
         early = self.step < self.config.steps

@@ -423,6 +423,15 @@ def test_a_finished_training_can_be_extended(tmp_path: Path) -> None:
     assert records[-1].step == 9
 
 
+def test_one_model_can_be_trained_in_two_goes(tmp_path: Path) -> None:
+    apart, model = tiny(Duel), tiny(Duel)
+    run(tmp_path / "apart", tiny(Duel), steps=4)
+    run(tmp_path / "apart", apart, steps=8)
+    run(tmp_path / "same", model, steps=4)
+    run(tmp_path / "same", model, steps=8)
+    assert same(apart.state_dict(), model.state_dict())
+
+
 def test_a_training_that_has_nothing_left_to_do_ends_at_once(tmp_path: Path) -> None:
     run(tmp_path, steps=5)
     before = last(tmp_path)
