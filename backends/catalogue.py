@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from backends import precision, records
 from backends.data import DataError, Dataset
@@ -27,6 +25,7 @@ from backends.model import DataShape, Model
 from backends.recipe import TrainConfig
 from backends.records import Catalogue, DatasetInfo, Device, ModelInfo, Plan, PlanRequest, RunSpec
 from backends.stepper import check_accumulation
+from backends.weights import fitting
 
 FAMILIES = ("gan", "vae", "autoregressive", "diffusion")
 _GROUP = "genai_tui.models"
@@ -199,6 +198,7 @@ def plan(request: PlanRequest) -> Plan:
         device = precision.device_of(request.device)
         dataset = _dataset(prepared)
         model = _on_meta(prepared, dataset.shape)
+        taken = [fitting(model, Path(request.weights)).sentence] if request.weights else []
     except (ConfigError, DataError) as error:
         return Plan(error=str(error))
     counts = {phase.name: _count(phase.module) for phase in model.phases() if phase.name}
@@ -214,7 +214,7 @@ def plan(request: PlanRequest) -> Plan:
         classes=dataset.shape.num_classes,
         shape=" x ".join(str(n) for n in dataset.shape.size),
         device=str(device),
-        notices=list(dataset.notices),
+        notices=[*dataset.notices, *taken],
     )
 
 
@@ -251,36 +251,6 @@ def restore(spec: RunSpec, snapshot: Mapping[str, Any]) -> Model:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"the checkpoint does not fit {spec.model}: {reason}") from None
     return model.eval()
-
-
-def begin_from(model: Model, weights: Path, name: str) -> str:
-    """Copies the weights of another run into an untrained ``model``, as far as they fit.
-
-    A tensor fits where one of its name has its shape. Returns one sentence on what was taken.
-
-    Raises:
-        ConfigError: nothing fits, or the file cannot be read.
-    """
-    try:
-        found = load_file(weights)
-    except (OSError, SafetensorError) as error:
-        raise ConfigError(f"the weights of {name} cannot be read: {error}") from None
-    own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    fitting = {key: value for key, value in found.items() if _fits(own.get(key), value)}
-    if not fitting:
-        raise ConfigError(f"no weight of {name} fits this model: start from one of its own kind")
-    with torch.no_grad():
-        for key, value in fitting.items():
-            own[key].copy_(value)
-    rest = sorted(set(dict(model.named_parameters())) - set(fitting))
-    missing = (
-        f"; begun anew: {', '.join(rest[:3])}{' ...' if len(rest) > 3 else ''}" if rest else ""
-    )
-    return f"{len(fitting):,} of {len(own):,} tensors begin with the weights of {name}{missing}"
-
-
-def _fits(own: torch.Tensor | None, other: torch.Tensor) -> bool:
-    return own is not None and own.shape == other.shape
 
 
 def _sort(

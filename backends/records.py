@@ -203,6 +203,7 @@ class PlanRequest(Struct, frozen=True, kw_only=True):
     settings: dict[str, str] = field(default_factory=dict)
     device: str = "auto"
     seed: int = 0
+    weights: str = ""  # file of weights to begin with
 
 
 class Plan(Struct, frozen=True, kw_only=True):

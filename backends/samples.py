@@ -12,7 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from backends import seeds
-from backends.model import Model, Samples
+from backends.data import DataError
+from backends.datasets._pictures import whole
+from backends.model import Model, RequestError, Samples
 from backends.precision import Numerics
 from backends.records import SampleRequest
 
@@ -28,11 +30,32 @@ def draw(model: Model, request: SampleRequest, numerics: Numerics) -> Samples:
     training = model.training
     model.eval()
     try:
+        generator = seeds.generator(request.seed, 0, "sample", model.device)
+        if request.image is None:
+            with numerics.autocast(model.device):
+                return model.sample(request, generator)
+        image, mask = _given(model, request)
         with numerics.autocast(model.device):
-            generator = seeds.generator(request.seed, 0, "sample", model.device)
-            return model.sample(request, generator)
+            return model.edit(request, generator, image, mask)
     finally:
         model.train(training)
+
+
+def _given(model: Model, request: SampleRequest) -> tuple[Tensor, Tensor | None]:
+    """The picture [1, C, H, W] in [-1, 1] of a request, and its mask [1, 1, H, W] in [0, 1]."""
+    try:
+        color = "gray" if model.shape.size[0] == 1 else "rgb"
+        image = torch.from_numpy(whole(Path(request.image or ""), color).copy())
+        image = image[None].float().div(127.5).sub(1).to(model.device)
+        if request.mask is None:
+            return image, None
+        mask = torch.from_numpy(whole(Path(request.mask), "gray").copy())[None].float().div(255)
+    except DataError as error:
+        raise RequestError(str(error)) from None
+    if mask.shape[2:] != image.shape[2:]:
+        sizes = [" x ".join(map(str, reversed(t.shape[2:]))) for t in (mask, image)]
+        raise RequestError(f"the mask is {sizes[0]} and the image {sizes[1]}: make them equal")
+    return image, mask.to(model.device)
 
 
 def write(folder: Path, samples: Samples, request: SampleRequest) -> int:

@@ -7,15 +7,20 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backends import records
 from backends.records import Command
 from genai_tui import control, liveness
+from genai_tui.lineage import WEIGHTS
 from genai_tui.liveness import LockHeldError
 from genai_tui.parent import follow_parent, orphaned
 from genai_tui.reporter import Reporter
 from genai_tui.store import Run, RunError
 from genai_tui.visible import visible
+
+if TYPE_CHECKING:
+    from backends.model import Model
 
 LEAVE_SECONDS = 60.0
 """How long a worker may take to save and leave after its keeper died."""
@@ -116,6 +121,8 @@ class _Attempt:
         model, dataset, config = catalogue.open_spec(spec)
         if self._term():
             return self._stopped_early()
+        if spec.parent:
+            dataset = replace(dataset, notices=(*dataset.notices, self._begin_with_parent(model)))
         job = Job(
             model=model,
             dataset=dataset,
@@ -132,6 +139,14 @@ class _Attempt:
             return self._follow(train(job))
         except CheckpointError as error:
             return _failed(self._reporter, records.EXIT_CONFIG, str(error))
+
+    def _begin_with_parent(self, model: "Model") -> str:
+        """Puts the weights of the parent run in place; a checkpoint of this run replaces them."""
+        from backends.weights import begin_with
+
+        spec = self._run.spec()
+        taken = begin_with(model, self._run.path / WEIGHTS)
+        return f"begun from {spec.parent} at step {spec.parent_step or 0:,}: {taken}"
 
     def _follow(self, training: Iterator[records.Record]) -> int:
         code = 1

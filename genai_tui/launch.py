@@ -27,6 +27,7 @@ from backends.records import Catalogue, Plan, PlanRequest, RunSpec, SampleReques
 from genai_tui import control
 from genai_tui import settings as places
 from genai_tui.errors import FAILED, MISUSE, UserError
+from genai_tui.lineage import Origin, keep
 from genai_tui.store import LIVE, Run, Store, write_atomic
 from genai_tui.visible import visible
 
@@ -184,8 +185,13 @@ def create(
     seed: int = 0,
     device: str = "auto",
     planner: Planner | None = None,
+    begin: Origin | None = None,
 ) -> Run:
     """Makes a run that could be started; nothing is on disk if it could not.
+
+    Args:
+        planner: a warm one to ask; else one is started for this.
+        begin: the checkpoint whose weights it begins with; else they are drawn from the seed.
 
     Raises:
         LaunchError: one sentence on what is wrong with the request.
@@ -193,12 +199,21 @@ def create(
     """
     _check_name(name)
     request = PlanRequest(
-        model=model, dataset=dataset, settings=dict(settings or {}), device=device, seed=seed
+        model=model,
+        dataset=dataset,
+        settings=dict(settings or {}),
+        device=device,
+        seed=seed,
+        weights=str(begin.weights) if begin else "",
     )
     plan = _plan(request, planner)
     if plan.error:
         raise LaunchError(plan.error, status=MISUSE)
-    return store.create(_spec(store, request, plan, name))
+    spec = _spec(store, request, plan, name)
+    if begin is None:
+        return store.create(spec)
+    spec = msgspec.structs.replace(spec, parent=begin.run.id, parent_step=begin.step)
+    return store.create(spec, lambda folder: keep(begin, folder))
 
 
 def _check_name(name: str) -> None:

@@ -284,8 +284,11 @@ class Store:
                 raise RunError(sentence, status=MISUSE)
         raise RunError(_no_such_run(reference, runs), status=MISUSE)
 
-    def create(self, spec: RunSpec) -> Run:
+    def create(self, spec: RunSpec, fill: Callable[[Path], None] = lambda _: None) -> Run:
         """Makes the folder of a run that nobody has started.
+
+        Args:
+            fill: puts what else the run begins with into its folder.
 
         Raises:
             RunError: the store cannot be written.
@@ -294,7 +297,7 @@ class Store:
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.mkdir(mode=0o700)
-            _fill(path, spec)
+            _fill(path, spec, fill)
             _sync_folder(self.root)
         except OSError as error:
             raise RunError(
@@ -313,13 +316,14 @@ class Store:
         return f"{stamp}-{slug(model)}-{ending}"
 
 
-def _fill(path: Path, spec: RunSpec) -> None:
+def _fill(path: Path, spec: RunSpec, fill: Callable[[Path], None]) -> None:
     try:
         for name in ("samples", "checkpoints", "control"):
             (path / name).mkdir(mode=0o700)
+        fill(path)
         document = msgspec.json.format(records.encode(spec))
         write_atomic(path / "run.json", document, durable=True)
-    except OSError:
+    except (OSError, RunError):
         shutil.rmtree(path, ignore_errors=True)
         raise
 

@@ -102,6 +102,7 @@ GPT = ModelInfo(
     family="autoregressive",
     caption="GPT: decoder-only Transformer with rotary positions, on characters or bytes",
     modality="text",
+    learns="text",
     knobs=[number("layers", 4, 1, 64, "Transformer blocks")],
     train_knobs=loop(batch_size=32),
     default_dataset="shakespeare-mini",

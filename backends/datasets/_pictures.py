@@ -14,10 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from backends.datasets._files import open_regular
+from backends.data import DataError
+from backends.datasets._files import open_regular, shown
 
 PIXELS = 32_000_000
 """A picture that claims more is not decoded: a file of some kB can claim any number."""
+
+SIDE = 4096
+"""Most pixels a side of a picture that is looked at as a whole."""
 
 _FORMATS = (
     *("PNG", "JPEG", "MPO", "WEBP", "AVIF", "JPEG2000", "GIF", "BMP", "DIB", "ICO"),
@@ -94,6 +98,32 @@ def square(path: Path, look: Look) -> Square | Skipped:
         return Skipped(path, "no known format")
     except _FAULTS:
         return Skipped(path, "damaged")
+
+
+def whole(path: Path, color: Literal["gray", "rgb"]) -> Square:
+    """The picture as it is, as bytes [C, H, W].
+
+    Raises:
+        DataError: it cannot be read, or a side is longer than SIDE.
+    """
+    try:
+        with wary(), open_regular(path) as file, Image.open(file, "r", _formats()) as image:
+            if max(image.size) > SIDE:
+                width, height = image.size
+                sentence = f"{shown(path)} is {width} x {height}: no side may be over {SIDE} pixels"
+                raise DataError(sentence)
+            image.load()
+            return _bytes(_flat(_upright(image), color), color)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError(f"{shown(path)} has more than {PIXELS // 10**6} million pixels") from None
+    except UnidentifiedImageError:
+        raise DataError(f"{shown(path)} is of no known picture format") from None
+    except FileNotFoundError:
+        raise DataError(f"{shown(path)} does not exist: give a picture that does") from None
+    except DataError:
+        raise
+    except _FAULTS as error:
+        raise DataError(f"{shown(path)} cannot be read: {error}") from None
 
 
 @cache

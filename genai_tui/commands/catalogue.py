@@ -70,7 +70,7 @@ def _named(found: Sequence[ModelInfo], name: str) -> ModelInfo:
 
 
 def _print_model(model: ModelInfo) -> None:
-    say(f"{painted(visible(model.name), '1')}  {model.modality}")
+    say(f"{painted(visible(model.name), '1')}  {_learns(model)}")
     if model.error:
         say(f"  cannot be used: {visible(model.error)}\n")
         return
@@ -80,6 +80,12 @@ def _print_model(model: ModelInfo) -> None:
         say(f"  samples can be asked for by: {', '.join(map(_option, model.asks))}")
     _print_knobs(model.knobs)
     say()
+
+
+def _learns(model: ModelInfo) -> str:
+    """ "image", or "captions → image" where samples are of another kind than the data."""
+    same = model.learns == model.modality
+    return model.modality if same else f"{model.learns} → {model.modality}"
 
 
 def _option(asked: str) -> str:

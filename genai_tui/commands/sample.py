@@ -48,10 +48,42 @@ def sample(
     top_k: Annotated[
         int | None, typer.Option(min=1, help="Choose among this many likeliest tokens.")
     ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Choose among the likeliest tokens of this share."),
+    ] = None,
+    beams: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Hypotheses of a beam search; 1 is greedy.")
+    ] = None,
     guidance: Annotated[
-        float | None, typer.Option(help="How strongly the class guides; 1 is no guidance.")
+        float | None,
+        typer.Option(help="How strongly the class or prompt guides; 1 is no guidance."),
     ] = None,
     sampler_steps: Annotated[int | None, typer.Option(min=1, help="Steps of the sampler.")] = None,
+    truncation: Annotated[
+        float | None, typer.Option(help="Towards the average latent: 0 is all the way, 1 is none.")
+    ] = None,
+    interpolate: Annotated[
+        bool, typer.Option("--interpolate", help="Walk from one latent to another.")
+    ] = False,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="A picture to start from or to enlarge.", show_default=False
+        ),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="A picture that is white where --image is to be filled in.",
+            show_default=False,
+        ),
+    ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="How much of --image is replaced; 1 is all of it."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace samples that are in PATH already.")
     ] = False,
@@ -73,8 +105,15 @@ def sample(
         length=length,
         temperature=_finite("--temperature", temperature),
         top_k=top_k,
+        top_p=top_p,
+        beams=beams,
         steps=sampler_steps,
         guidance=_finite("--guidance", guidance),
+        truncation=_finite("--truncation", truncation),
+        interpolate=interpolate or None,
+        image=None if image is None else str(image.absolute()),
+        mask=None if mask is None else str(mask.absolute()),
+        strength=_finite("--strength", strength),
     )
     _draw(found, request, out, chosen, as_json)
 

@@ -63,6 +63,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("state", " · ".join(text for text in (state, status.phase, status.reason) if text)),
         ("model", spec.model),
         ("data", spec.dataset),
+        ("begun from", f"{spec.parent} at step {spec.parent_step or 0:,}" if spec.parent else ""),
         ("step", f"{status.step:,}/{status.of:,}{share}" if status.of else "0"),
         ("created", f"{amounts.duration(time.time() - spec.created)} ago"),
         ("device", f"{spec.device}, seed {spec.seed}"),

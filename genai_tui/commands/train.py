@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from genai_tui import lineage
 from genai_tui.commands import completion
 from genai_tui.commands.attend import attend, described, how_to_come_back
 from genai_tui.commands.options import AsJson, globals_of, store_of
@@ -55,6 +56,16 @@ def train(
             autocompletion=completion.knobs,
         ),
     ] = None,
+    begin_from: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="RUN[@STEP]",
+            help="Begin with the weights of another run, as far as they fit.",
+            autocompletion=completion.runs,
+            show_default=False,
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="What to call the run.")] = "",
     seed: Annotated[
         int, typer.Option(min=0, max=LARGEST_SEED, help="Fixes all randomness of the run.")
@@ -75,14 +86,16 @@ def train(
     asked = settings_of(settings or [], steps)
     if data is not None and not data.strip():  # most often a shell variable that is not set
         raise UserError("--data is empty: give a data set's name or a path", status=MISUSE)
+    store = store_of(context)
     run = begin(
-        store_of(context),
+        store,
         model=model,
         dataset=data or "",
         settings=asked,
         name=name,
         seed=seed,
         device=device,
+        origin=lineage.origin(store, begin_from) if begin_from is not None else None,
     )
     if not detach:
         attend(run, as_json)
@@ -149,6 +162,7 @@ def begin(
     name: str = "",
     seed: int = 0,
     device: str,
+    origin: lineage.Origin | None = None,
 ) -> Run:
     """Creates and starts a run.
 
@@ -166,6 +180,7 @@ def begin(
             name=name,
             seed=seed,
             device=device,
+            begin=origin,
         )
     with _uninterrupted():
         launch.start(run)

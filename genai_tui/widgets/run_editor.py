@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from backends.records import Catalogue, DatasetInfo, Modality, ModelInfo
+from backends.records import Catalogue, DataKind, DatasetInfo, ModelInfo
 from genai_tui.visible import visible
 from genai_tui.widgets import draft
 from genai_tui.widgets.config_form import ConfigForm
@@ -36,7 +36,7 @@ class RunEditor(Horizontal):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._catalogue = Catalogue()
-        self._chosen: dict[Modality, str] = {}  # data sets that the user picked
+        self._chosen: dict[DataKind, str] = {}  # data sets that the user picked
 
     def compose(self) -> ComposeResult:
         with Vertical(id="lists"):
@@ -101,7 +101,7 @@ class RunEditor(Horizontal):
         if self.model is None:
             return "no generator can be used: the list says why" if self._catalogue.models else ""
         if self.dataset is None:
-            return f"there is no data set for the modality {self.model.modality}"
+            return f"there is no data set of the kind {self.model.learns}"
         return next(iter(self.form.errors().values()), "")
 
     def go_to_problem(self) -> None:
@@ -118,14 +118,14 @@ class RunEditor(Horizontal):
     def _show_model(self) -> None:
         model = self.model
         if model is not None:
-            entries = dataset_entries(self._catalogue.datasets, model.modality)
-            self.datasets.show(entries, self._chosen.get(model.modality, model.default_dataset))
+            entries = dataset_entries(self._catalogue.datasets, model.learns)
+            self.datasets.show(entries, self._chosen.get(model.learns, model.default_dataset))
         self._show_form()
 
     @on(EntryPicker.Picked, "#datasets")
     def _choose_dataset(self, message: EntryPicker.Picked) -> None:
         if self.model is not None and message.entry is not None:
-            self._chosen[self.model.modality] = message.entry.name
+            self._chosen[self.model.learns] = message.entry.name
         self._show_form()
 
     def _show_form(self) -> None:
@@ -185,9 +185,9 @@ def model_entries(models: Sequence[ModelInfo]) -> list[Entry]:
     ]
 
 
-def dataset_entries(datasets: Sequence[DatasetInfo], modality: Modality) -> list[Entry]:
-    """Data that fits a modality: built in, then known sets, then the user's own, then broken."""
-    fitting = [data for data in datasets if data.error or data.modality == modality]
+def dataset_entries(datasets: Sequence[DatasetInfo], kind: DataKind) -> list[Entry]:
+    """Data of a kind: built in, then known sets, then the user's own, then broken."""
+    fitting = [data for data in datasets if data.error or data.modality == kind]
     return [
         Entry(
             name=data.name,

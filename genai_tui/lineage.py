@@ -1,0 +1,80 @@
+"""Where a run's first weights come from: another run's checkpoint, copied when the run is made.
+
+The copy is the new run's own, so that the older one may prune its checkpoints or be deleted.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from genai_tui.errors import MISUSE
+from genai_tui.store import Run, RunError, Store
+
+WEIGHTS = "initial.safetensors"
+"""The file of a run's folder that holds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A checkpoint whose weights another run begins with."""
+
+    run: Run
+    step: int
+    weights: Path
+
+
+def origin(store: Store, reference: str) -> Origin:
+    """The checkpoint that ``RUN`` (its newest) or ``RUN@STEP`` means; the averaged weights, if any.
+
+    Raises:
+        RunError: there is no such run or checkpoint, or it is damaged.
+    """
+    name, at, word = reference.rpartition("@")
+    if not at or not word.replace(",", "").isdecimal():
+        name, word = reference, ""
+    run = store.run(name)
+    steps = run.checkpoint_steps()
+    if not steps:
+        raise RunError(f"run {run.label} has no checkpoint to start from", status=MISUSE)
+    step = int(word.replace(",", "")) if word else steps[-1]
+    if step not in steps:
+        known = ", ".join(f"{one:,}" for one in steps)
+        sentence = f"run {run.label} has no checkpoint at step {step:,}; there are {known}"
+        raise RunError(sentence, status=MISUSE)
+    return Origin(run, step, _verified(run.path / "checkpoints" / f"step-{step:06d}"))
+
+
+def keep(origin: Origin, run: Path) -> None:
+    """Copies the weights into the folder of a new run, whole or not at all.
+
+    Raises:
+        RunError: they cannot be copied.
+    """
+    hidden = run / f".{WEIGHTS}"
+    try:
+        with origin.weights.open("rb") as source, hidden.open("xb") as target:
+            shutil.copyfileobj(source, target)
+            target.flush()
+            os.fsync(target.fileno())
+        hidden.rename(run / WEIGHTS)
+    except OSError as error:
+        hidden.unlink(missing_ok=True)
+        where = f"the weights of run {origin.run.label} cannot be copied"
+        raise RunError(f"{where}: {error.strerror}") from None
+
+
+def _verified(folder: Path) -> Path:
+    """The file of weights in a checkpoint whose manifest vouches for it."""
+    try:
+        files = json.loads((folder / "manifest.json").read_bytes())["files"]
+        name = "ema.safetensors" if "ema.safetensors" in files else "model.safetensors"
+        with (folder / name).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest == files[name]["sha256"]:
+            return folder / name
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise RunError(f"the checkpoint {folder} is damaged: choose another, as in RUN@STEP")
