@@ -31,9 +31,10 @@ class Stepper:
     def step(self, config: TrainConfig, step: int) -> dict[str, Tensor]:
         """Takes the step after ``step`` steps; the terms to log."""
         state = self.state
-        state.model.train()
-        torch.manual_seed(seeds.seed_of(self.seed, step, "dropout"))
+        if not state.model.training:  # train() walks all modules
+            state.model.train()
         batches = self.batches(config, step)
+        seeds.reseed(seeds.seed_of(self.seed, step, "dropout"), batches[0].x.device)
         terms: dict[str, Tensor] = {}
         for index, phase in enumerate(state.phases):
             if step % phase.every == 0:
