@@ -69,11 +69,13 @@ class Game(Model):
 
     Config needs PlayersConfig's knobs. ``loss``, ``gamma``, ``gamma_final``, ``penalty`` and
     ``penalty_share`` are read where Config has them; a model whose game is fixed gives :meth:`rule`
-    and the penalties its own way.
+    and the penalties its own way. ``one_pass`` is for a D that treats every picture by itself: real
+    and generated ones go through it together, which is faster.
     """
 
     G: nn.Module
     D: nn.Module
+    one_pass: bool = False
     modality: ClassVar[Modality] = "image"
     asks: ClassVar[frozenset[str]] = frozenset({"labels", "temperature", "interpolate"})
     default_dataset: ClassVar[str] = "fashion-mini"
@@ -112,7 +114,7 @@ class Game(Model):
         with torch.no_grad():
             images = self.generate(batch)
         x, images = self.seen(batch.x, batch), self.seen(images, batch)
-        real, fake = self.D(x, batch.y), self.D(images, batch.y)
+        real, fake = self.judge(x, images, batch.y)
         loss, terms = self.rules.D(real, fake), self._health(real.detach(), fake.detach())
         for weight, penalties in self.penalties(x, images, batch):
             loss = loss + weight * torch.stack(list(penalties.values())).sum()
@@ -141,6 +143,18 @@ class Game(Model):
     def latents(self, count: int, generator: torch.Generator) -> Tensor:
         """z [count, latent]."""
         return torch.randn(count, self.config.latent, generator=generator, device=self.device)
+
+    def judge(self, x: Tensor, images: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """D's outputs [B] for real and for generated pictures."""
+        if not self.one_pass:
+            return self.D(x, y), self.D(images, y)
+        both = torch.cat([x.float(), images.float()])
+        real, fake = self.D(both, None if y is None else y.repeat(2)).chunk(2)
+        return real, fake
+
+    def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        """Latents [N, latent] at ``t`` [N] of the way from a to b, both [1, latent]."""
+        return walk(a, b, t)
 
     def seen(self, x: Tensor, batch: Batch) -> Tensor:
         """What D sees of pictures."""
@@ -198,7 +212,7 @@ class Game(Model):
         z, y = self.latents(request.count, generator), self.labels_of(request)
         if request.interpolate:
             y = None if y is None else self._class_after_class(request)
-            z = walk(z[:1], self.latents(1, generator), self._places(request))
+            z = self.between(z[:1], self.latents(1, generator), self._places(request))
         z = z * (1.0 if request.temperature is None else request.temperature)
         drawn = [
             self.paint(z[part], None if y is None else y[part], request, generator)

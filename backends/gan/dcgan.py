@@ -49,6 +49,7 @@ class DCGAN(Game):
 
     def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__(config, shape)
+        self.one_pass = not _mixes(config)
         self.seat(Generator(config, self.shape), Discriminator(config, self.shape))
         if config.loss in BATCH_NORM:
             self.apply(_published_init)
@@ -85,17 +86,21 @@ class Discriminator(nn.Module):
         channels, height, width = image_size(shape)
         depth = halvings(height, width)
         c = [channels, *widths(config.width, depth)]
-        mixes = config.loss in BATCH_NORM and not config.spectral_norm
         layers: list[nn.Module] = []
         for level, (before, after) in enumerate(pairwise(c)):
             layers += [nn.Conv2d(before, after, 4, stride=2, padding=1)]
-            layers += [nn.BatchNorm2d(after)] if mixes and level else []
+            layers += [nn.BatchNorm2d(after)] if level and _mixes(config) else []
             layers += [nn.LeakyReLU(0.2)]
         self.net = nn.Sequential(*layers, nn.Flatten())
         self.head = Projection(c[-1] * (height >> depth) * (width >> depth), shape.num_classes)
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
         return self.head(self.net(x), y)
+
+
+def _mixes(config: Config) -> bool:
+    """Whether D has batch norm, which a spectral norm takes the place of."""
+    return config.loss in BATCH_NORM and not config.spectral_norm
 
 
 def _up(before: int, after: int) -> nn.Module:
