@@ -25,7 +25,7 @@ def _studio(folder: Path) -> Iterator[Figure]:
 
 
 PARTS: dict[str, Callable[[Path], Iterator[Figure]]] = {"studio": _studio, "engine": _engine}
-APART = {"speed": "benchmarks.speed.table"}
+APART = {"speed": "benchmarks.speed.table", "quality": "benchmarks.quality.command"}
 """Parts with arguments and tables of their own, which take minutes and run only when named."""
 
 

@@ -45,6 +45,11 @@ def test_features_are_of_one_picture_each(net: Classifier) -> None:
     assert torch.allclose(features(net, x, batch=3), found, atol=1e-5)
 
 
+def test_features_are_in_units_of_their_spread(net: Classifier) -> None:
+    found = features(net, bars(200)[0])
+    assert found.var(0).sum().item() == pytest.approx(FEATURES, rel=1e-4)
+
+
 def test_the_same_seed_gives_the_same_weights_and_hash() -> None:
     x, y = bars(64)
     before = torch.get_rng_state()

@@ -1,6 +1,6 @@
 """Nearest neighbours between two sets of features, a block of rows at a time.
 
-No more than ROWS rows of distances are in memory at once, so that 50,000 features fit anywhere.
+No more than ROWS rows of distances exist at once, so that 50,000 features fit anywhere.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-ROWS = 1024
+ROWS = 64
+"""Few enough for a block of some thousand columns to stay in the cache."""
 
 
 def blocks(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:

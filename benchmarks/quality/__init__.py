@@ -1,0 +1,1 @@
+"""A bake-off: every family for the same CPU time on the same images, scored on held-out ones."""

@@ -1,0 +1,125 @@
+"""Lets one entrant after the other train in a process of its own, and has it scored."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+
+from backends import catalogue
+from benchmarks.quality import ours
+from benchmarks.quality.attempt import FACTS, LABELS, PICTURES, Facts, Task
+from benchmarks.quality.entrants import Entrant
+from benchmarks.quality.judge import Judge, pictures
+from benchmarks.quality.results import Result, Results, key_of
+
+ROOT = Path(__file__).parents[2]
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """The conditions, the same for everybody: ``budget`` is in CPU seconds."""
+
+    judge: Judge
+    out: Path
+    peers: Path | None
+    budget: float
+
+    def enter(self, entrant: Entrant, seed: int, file: Results) -> Result | str:
+        """The result, from ``file`` or newly made; or why there is none."""
+        key = key_of(
+            entrant,
+            seed,
+            budget=self.budget,
+            images=self.judge.images.digest,
+            features=self.judge.net.digest,
+        )
+        known = file.get(key)
+        if known is not None:
+            return known
+        refusal = self._refusal(entrant)
+        if refusal:
+            return refusal
+        folder = self.out / f"{_plain(entrant.name)}-{seed}"
+        facts = self._train(entrant, seed, folder)
+        if facts.error:
+            return facts.error
+        result = self._judged(entrant, seed, key, folder, facts)
+        file.add(result)
+        return result
+
+    def _refusal(self, entrant: Entrant) -> str:
+        """Why ``entrant`` cannot take part; empty if it can."""
+        if not entrant.peer:
+            return catalogue.plan(ours.request(entrant, self.out / "data")).error
+        if entrant.needs.endswith(".py"):
+            found = self.peers is not None and (self.peers / entrant.needs).is_file()
+        else:
+            found = PathFinder.find_spec(entrant.needs, [*self._paths(), *sys.path]) is not None
+        where = "the folder of --peers" if self.peers is None else f"{self.peers}"
+        return "" if found else f"there is no {entrant.needs} in {where}: {entrant.source}"
+
+    def _paths(self) -> list[str]:
+        """Where packages of peers are found: in the folder itself, and in repositories in it."""
+        if self.peers is None:
+            return []
+        parts = (".", "denoising-diffusion-pytorch", "ema-pytorch", "benchmark_VAE/src")
+        return [str((self.peers / part).absolute()) for part in parts]
+
+    def _train(self, entrant: Entrant, seed: int, folder: Path) -> Facts:
+        """Trains and draws in a process with one thread, whose output goes to a file."""
+        _empty(folder)
+        task = Task(
+            entrant=entrant,
+            data=str((self.out / "data").absolute()),
+            folder=str(folder.absolute()),
+            peers=str((self.peers or Path()).absolute()),
+            budget=self.budget,
+            seed=seed,
+            count=len(self.judge.images.test),
+        )
+        argv = [sys.executable, "-m", "benchmarks.quality.attempt"]
+        argv.append(msgspec.json.encode(task).decode())
+        environment = {**os.environ, **dict.fromkeys(THREADS, "1")}
+        if entrant.peer:
+            path = [*self._paths(), os.environ.get("PYTHONPATH", "")]
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+        with (folder / "console.log").open("wb") as log:
+            subprocess.run(argv, cwd=ROOT, env=environment, stdout=log, stderr=log, check=False)
+        facts = folder / FACTS
+        if not facts.is_file():
+            return Facts(error=f"its process ended early, see {folder / 'console.log'}")
+        return msgspec.json.decode(facts.read_bytes(), type=Facts)
+
+    def _judged(self, entrant: Entrant, seed: int, key: str, folder: Path, facts: Facts) -> Result:
+        labels = torch.from_numpy(np.load(folder / LABELS)) if facts.labelled else None
+        x = pictures(folder / PICTURES)
+        return Result(
+            entrant=entrant.name,
+            seed=seed,
+            key=key,
+            scores=self.judge.score(x, labels),
+            seconds=facts.seconds,
+            draw_seconds=facts.draw_seconds,
+            count=len(x),
+            steps=facts.steps,
+            parameters=facts.parameters,
+            precision=facts.precision,
+        )
+
+
+def _plain(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "._" else "-" for c in name)
+
+
+def _empty(folder: Path) -> None:
+    """Makes ``folder`` with nothing in it: a run of another time would be gone on with."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
