@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from backends.data import DataError, Dataset, Images
-from backends.datasets import _files, image_folder
-from backends.datasets._pictures import Look, Skipped, looks_like_picture, square, wary
+from backends.datasets import _decoding, _files, image_folder
+from backends.datasets._folders import Skipped
+from backends.datasets._pictures import Look, looks_like_picture, square, wary
 
 Config = image_folder.Config
 
@@ -349,7 +350,7 @@ def test_a_folder_that_may_not_be_read_is_refused(
 
 
 def test_more_than_memory_holds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_folder, "MEMORY", 3 * 3 * 64)
+    monkeypatch.setattr(_decoding, "MEMORY", 3 * 3 * 64)
     for i in range(3):
         paint(tmp_path / f"{i}.png")
     load(tmp_path)

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from backends.data import DataError
 from backends.datasets._files import open_regular, shown
+from backends.datasets._folders import Skipped
 
 PIXELS = 32_000_000
 """A picture that claims more is not decoded: a file of some kB can claim any number."""
@@ -45,14 +46,6 @@ class Look:
     size: int
     color: Literal["auto", "gray", "rgb"]
     fit: Literal["crop", "pad"]
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A file that could not be used."""
-
-    path: Path
-    reason: str
 
 
 @cache
