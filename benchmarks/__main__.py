@@ -49,8 +49,8 @@ def main() -> int:
 
 
 def _apart(name: str, arguments: list[str]) -> int:
-    """Runs a part by itself; BLAS reads its number of threads as it is imported."""
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    """Runs a part by itself; BLAS and tqdm read what they may do as they are imported."""
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TQDM_DISABLE"):
         os.environ[variable] = "1"
     return import_module(APART[name]).main(arguments)
 

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from backends.data import Dataset, Images
 from backends.model import Batch, DataShape, Losses, Model, Phase, Samples
 from backends.records import Modality, SampleRequest
-from benchmarks.speed.loop import Loop, config_of
+from benchmarks.speed.loop import Loop, config_of, noise
 from benchmarks.speed.peers import Peers, Script
 from benchmarks.speed.rows import Outcome, Row
 from benchmarks.speed.turns import compare
@@ -100,17 +99,11 @@ def _cross_entropy(probability: Tensor, target: float) -> Tensor:
         return F.binary_cross_entropy(probability.float(), wanted)
 
 
-def noise(side: int = SIDE, count: int = 1024) -> Dataset:
-    """Pictures [count, 1, side, side] of nothing: steps take as long on them."""
-    pixels = torch.randint(0, 256, (count, 1, side, side), dtype=torch.uint8)
-    return Dataset(DataShape("image", (1, side, side)), Images(pixels), Images(pixels[:64]))
-
-
 def _same_networks(folder: Path, peers: Peers) -> Outcome:
     theirs, own = Peer(peers, folder), Peer(peers, folder)
     model = Wrapped(own.G, own.D)
     config = config_of(model, batch_size=BATCH, ema_half_life=0.0)
-    ours = Loop(model, noise(), folder, config)
+    ours = Loop(model, noise(SIDE), folder, config)
     ours.settle(3)
     return Outcome(compare(ours, theirs.step), "its networks in our loop, and in its own")
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from backends import catalogue, records
-from backends.data import Dataset
-from backends.model import Model
+from backends.data import Dataset, Images
+from backends.model import DataShape, Model
 from backends.recipe import TrainConfig
 from backends.records import PlanRequest, RunSpec
 from backends.training import Job, train
@@ -83,3 +83,9 @@ def opened(name: str, settings: Mapping[str, str]) -> tuple[Model, Dataset]:
 def parameters(module: torch.nn.Module) -> str:
     """How many it has, in words: "2.61 M parameters"."""
     return f"{sum(p.numel() for p in module.parameters()) / 1e6:.2f} M parameters"
+
+
+def noise(side: int, count: int = 1024) -> Dataset:
+    """Pictures [count, 1, side, side] of nothing: steps take as long on them."""
+    pixels = torch.randint(0, 256, (count, 1, side, side), dtype=torch.uint8)
+    return Dataset(DataShape("image", (1, side, side)), Images(pixels), Images(pixels[:64]))

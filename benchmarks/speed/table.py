@@ -4,6 +4,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 from benchmarks.figures import Figure, table
@@ -27,16 +28,16 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def measure(folder: Path, peers: Peers, only: Sequence[str]) -> Iterator[Figure]:
-    """The figures of the rows whose names begin with one of ``only``; of all if there is none."""
+    """The figures of the rows whose names match one of ``only``; of all if there is none."""
     for name in models.names():
         if _chosen(name, only):
-            yield from models.measure(name, folder / name)
+            yield from models.measure(name, folder / "models" / name)
     wanted = [row for row in ROWS if _chosen(row.name, only)]
-    yield from rows.measure(wanted, folder, peers)
+    yield from rows.measure(wanted, folder / "rows", peers)
 
 
 def _chosen(name: str, only: Sequence[str]) -> bool:
-    return not only or any(name.startswith(wanted) for wanted in only)
+    return not only or any(fnmatch(name, wanted) for wanted in only)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,6 +55,6 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="NAME",
-        help=f"rows whose names begin so: {names}, or a model such as vae/conv",
+        help=f"rows of these names or patterns: {names}, or a model such as vae/*",
     )
     return parser

@@ -1,6 +1,5 @@
 """The denoising U-Net beside denoising-diffusion-pytorch: its training step and its sampler."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,7 @@ from backends.knobs import configure
 from backends.model import Batch, DataShape, Model
 from backends.records import SampleRequest
 from backends.samples import draw
-from benchmarks.speed.gan import noise
-from benchmarks.speed.loop import Loop, config_of, parameters
+from benchmarks.speed.loop import Loop, config_of, noise, parameters
 from benchmarks.speed.peers import Peers
 from benchmarks.speed.rows import Outcome, Row
 from benchmarks.speed.turns import compare
@@ -26,7 +24,7 @@ def _step(folder: Path, peers: Peers) -> Outcome:
     diffusion, theirs = _training(peers)
     model = _flow({"width": str(WIDTH)}, side=32)
     config = config_of(model, batch_size=BATCH)
-    ours = Loop(model, noise(), folder, config)
+    ours = Loop(model, noise(32), folder, config)
     ours.settle(3)
     note = f"{parameters(model)}, theirs {parameters(diffusion.model)}"
     return Outcome(compare(ours, theirs), note)
@@ -50,7 +48,6 @@ def _training(peers: Peers) -> tuple[Any, Any]:
 
 
 def _diffusion(peers: Peers, *, side: int, steps: int | None = None) -> Any:
-    os.environ["TQDM_DISABLE"] = "1"
     module = peers.package("denoising_diffusion_pytorch", "denoising-diffusion-pytorch")
     torch.manual_seed(0)
     net = module.Unet(32, dim_mults=(1, 2, 4), channels=1)
