@@ -20,6 +20,11 @@ def text(name: str) -> str:
     return _unpacked(f"{name}.txt.xz").decode()
 
 
+def raw(name: str) -> bytes:
+    """The bytes kept in ``embedded/<name>.xz``."""
+    return _unpacked(f"{name}.xz")
+
+
 def _unpacked(file: str) -> bytes:
     try:
         return lzma.decompress(files("backends.datasets").joinpath("embedded", file).read_bytes())
