@@ -39,19 +39,19 @@ class Loop:
                 device=torch.device("cpu"),
             )
         )
-        self._stride, self._step, self._saved = stride, 0, False
+        self._stride, self.steps, self._saved = stride, 0, False
 
     def __call__(self) -> None:
-        self._step += self._stride
+        self.steps += self._stride
         for record in self._records:
             self._saved = self._saved or isinstance(record, records.Checkpoint)
-            if isinstance(record, records.Step) and record.step >= self._step:
+            if isinstance(record, records.Step) and record.step >= self.steps:
                 return
         raise RuntimeError("the training ended early")
 
     def settle(self, steps: int) -> None:
         """Takes at least so many steps, until the checkpoint of step 0 is no longer written."""
-        while self._step < steps or not self._saved:
+        while self.steps < steps or not self._saved:
             self()
 
 

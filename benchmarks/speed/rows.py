@@ -13,7 +13,11 @@ from benchmarks.speed.turns import Comparison
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A comparison, and what must be said with it; ``unit`` of one piece of work in the plural."""
+    """A comparison, and what must be said with it.
+
+    ``per_second`` is what a piece of work makes, such as (64, "images"): then speeds are told in
+    these a second, else as milliseconds.
+    """
 
     comparison: Comparison
     note: str = ""
@@ -30,7 +34,6 @@ class Row:
         peer: who does it besides us.
         target: how many times faster ours must be.
         measure: called in a process of its own with a scratch folder and the peers.
-        unit: "ms", or the plural of what is counted a second, of which one call makes ``count``.
     """
 
     name: str
