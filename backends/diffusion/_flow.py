@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from backends.diffusion._pictures import PictureKnobs, Pictures
 from backends.diffusion._solvers import STEPS, Field, Hook, even, integrate, unchanged
-from backends.diffusion._terms import by_time
+from backends.diffusion._times import by_time, logit_normal, per_item
 from backends.knobs import Bounds
 from backends.model import Batch, Losses
 
@@ -83,22 +83,5 @@ class Flow(Pictures):
 
 def between(noise: Tensor, x: Tensor, t: Tensor) -> Tensor:
     """x_t = t x + (1 - t) noise, for t [B]."""
-    t = t.view(-1, *[1] * (x.dim() - 1))
+    t = per_item(t, x)
     return t * x + (1 - t) * noise
-
-
-def logit_normal(batch: Batch, mean: float, std: float) -> Tensor:
-    """t [B], logit-normal (Esser 2024, section 3.1)."""
-    return torch.sigmoid(mean + std * spread_normal(batch))
-
-
-def spread_normal(batch: Batch) -> Tensor:
-    """[B] from a standard normal, spread evenly over its quantiles, which keeps the loss of a small
-    batch steady (Kingma 2021, appendix I.1)."""
-    return torch.special.ndtri(spread(batch).clamp(1e-6, 1 - 1e-6))
-
-
-def spread(batch: Batch) -> Tensor:
-    """[B] from [0, 1), one in each of B equal parts, all by the same offset."""
-    count = len(batch.x)
-    return (torch.arange(count, device=batch.x.device) + batch.rand(1)) / count

@@ -114,11 +114,14 @@ class Pictures(Model):
 
     # ------------------------------------------------------------------ conditions
 
-    def conditions(self, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
-        """Labels, some of them hidden, and the pictures to enlarge, of a batch in training."""
+    def conditions(
+        self, batch: Batch, x: Tensor | None = None
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Labels, some of them hidden in training, and the pictures to enlarge: of a batch, or of
+        ``x`` where it was augmented."""
         share = self.config.label_dropout if self.training else 0.0
         y = hide_labels(batch, share, self.shape.num_classes)
-        return y, self.lowered(batch.x)
+        return y, self.lowered(batch.x if x is None else x)
 
     def lowered(self, x: Tensor) -> Tensor | None:
         """What is left of ``x`` for a model that enlarges; else None."""
@@ -220,7 +223,7 @@ DEFAULT_STRENGTH = 0.5
 """Share of noise that a picture is begun from where nobody says another."""
 
 
-def unet(config: Any, shape: DataShape) -> UNet:
+def unet(config: Any, shape: DataShape, *, hints: int = 0) -> UNet:
     """The U-Net that ``config`` (UNetKnobs, PictureKnobs) wants for pictures of ``shape``."""
     channels, _, _ = image_size(shape, max(4, 2 ** (config.levels - 1)))
     return UNet(
@@ -232,4 +235,5 @@ def unet(config: Any, shape: DataShape) -> UNet:
         classes=shape.num_classes if config.conditional else 0,
         attention=config.attention,
         dropout=config.dropout,
+        hints=hints,
     )

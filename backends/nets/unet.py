@@ -30,6 +30,7 @@ class UNet(nn.Module):
         classes: number of classes; class ``classes`` means "none". 0 for a net without classes.
         attention: attend over all positions of the coarsest level.
         context: channels of the tokens that every level but the finest attends to; 0 is none.
+        hints: numbers that tell how a picture was augmented; 0 is none.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class UNet(nn.Module):
         attention: bool = False,
         dropout: float = 0.0,
         context: int = 0,
+        hints: int = 0,
     ) -> None:
         super().__init__()
         c = widths(base, levels, limit=8 * base)
         steer = 4 * base
         self.time = TimeEmbedding(steer)
         self.label = nn.Embedding(classes + 1, steer) if classes else None
+        self.hint = nn.Linear(hints, steer, bias=False) if hints else None
         self.stem = nn.Conv2d(channels + extra, c[0], 3, padding=1)
 
         def level(depth: int, before: int) -> "Level":
@@ -79,6 +82,7 @@ class UNet(nn.Module):
         extra: Tensor | None = None,
         context: Tensor | None = None,
         mask: Tensor | None = None,
+        hints: Tensor | None = None,
     ) -> Tensor:
         """[B, C, H, W], times [B] and conditions to [B, C, H, W].
 
@@ -86,10 +90,13 @@ class UNet(nn.Module):
             y: classes [B].
             extra: a picture [B, extra, H, W] beside ``x``.
             context: tokens [B, T, D] to attend to, and ``mask`` [B, T], False where they are none.
+            hints: [B, hints]; None is zeros, which mean that nothing was done.
         """
         steer = self.time(t)
         if self.label is not None and y is not None:
             steer = steer + self.label(y)
+        if self.hint is not None and hints is not None:
+            steer = steer + self.hint(hints)
         told = (F.silu(steer), context, mask)
         h = self.stem(x if extra is None else torch.cat([x, extra], dim=1))
         skips: list[Tensor] = []
