@@ -30,11 +30,17 @@ COMPARED = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlayersConfig:
-    """Knobs of the two players, whatever they play."""
+class LatentConfig:
+    """Knobs of what G draws from."""
 
     latent: Annotated[int, "dimensions of the latent space", Bounds(2, 1024)] = 64
     conditional: Annotated[bool, "condition on the class where the data has labels"] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class SightConfig:
+    """Knobs of how D sees pictures."""
+
     augment: Annotated[
         AugmentName, "of all that D sees: diffaugment, or ada, which adapts its strength"
     ] = "none"
@@ -44,13 +50,24 @@ class PlayersConfig:
     ada_kimg: Annotated[
         float, "thousand pictures in which ada can go from 0 to 1", Bounds(0.1, 1e5)
     ] = 100.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalanceConfig:
+    """Knobs of how strong D may be."""
+
     spectral_norm: Annotated[bool, "bound D's slope by that of its matrices"] = False
     ttur: Annotated[float, "D's learning rate over that of G", Bounds(0.01, 100)] = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class GameConfig(PlayersConfig):
-    """Knobs of the two players and of their game."""
+class PlayersConfig(BalanceConfig, SightConfig, LatentConfig):
+    """Knobs of the two players, whatever they play."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RulesConfig:
+    """Knobs of the game."""
 
     loss: Annotated[
         LossName,
@@ -64,12 +81,17 @@ class GameConfig(PlayersConfig):
     ] = 0.25
 
 
+@dataclass(frozen=True, kw_only=True)
+class GameConfig(RulesConfig, PlayersConfig):
+    """Knobs of the two players and of their game."""
+
+
 class Game(Model):
     """Two networks that play against each other; models of the family derive from it.
 
-    Config needs PlayersConfig's knobs. ``loss``, ``gamma``, ``gamma_final``, ``penalty`` and
-    ``penalty_share`` are read where Config has them; a model whose game is fixed gives :meth:`rule`
-    and the penalties its own way. ``one_pass`` is for a D that treats every picture by itself: real
+    Config needs PlayersConfig's knobs; one that does not apply is a ClassVar there. ``loss``,
+    ``gamma``, ``gamma_final``, ``penalty`` and ``penalty_share`` are read where Config has them; a
+    model whose game is fixed gives :meth:`rule` and the penalties its own way. ``one_pass`` is for a D that treats every picture by itself: real
     and generated ones go through it together, which is faster.
     """
 
@@ -115,7 +137,7 @@ class Game(Model):
             images = self.generate(batch)
         x, images = self.seen(batch.x, batch), self.seen(images, batch)
         real, fake = self.judge(x, images, batch.y)
-        loss, terms = self.rules.D(real, fake), self._health(real.detach(), fake.detach())
+        loss, terms = self.rules.D(real, fake), self.health(real.detach(), fake.detach(), batch)
         for weight, penalties in self.penalties(x, images, batch):
             loss = loss + weight * torch.stack(list(penalties.values())).sum()
             terms |= {name: value.detach() for name, value in penalties.items()}
@@ -181,7 +203,7 @@ class Game(Model):
         share = (1 - math.cos(math.pi * progress)) / 2
         return self.config.gamma + (self.config.gamma_final - self.config.gamma) * share
 
-    def _health(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    def health(self, real: Tensor, fake: Tensor, batch: Batch) -> dict[str, Tensor]:
         """D's outputs, how often it is right, and r_t, which nears 1 when D learns by heart."""
         sign = self.rules.sign(real, fake)
         terms = {"real": real.mean(), "fake": fake.mean(), "sign": sign}
@@ -262,7 +284,7 @@ def diversity(images: Tensor, real: Tensor) -> Tensor:
     return ours / theirs.clamp(min=1e-9)
 
 
-def _augmentation(config: PlayersConfig) -> AdaptiveAugment | DiffAugment | None:
+def _augmentation(config: SightConfig) -> AdaptiveAugment | DiffAugment | None:
     if config.augment == "ada":
         return AdaptiveAugment(config.ada_target, config.ada_kimg)
     return DiffAugment() if config.augment == "diffaugment" else None

@@ -79,10 +79,10 @@ class SpectralNorm(nn.Module):
 def normalise_spectrally(module: nn.Module) -> None:
     """Puts a spectral norm on every matrix and kernel of ``module``.
 
-    A kernel [out, in, H, W] counts as the matrix [out, in·H·W], as in the paper.
+    A kernel [out, in, ...] counts as a matrix [out, n], as in the paper.
     """
     for part in list(module.modules()):
-        if isinstance(part, nn.Linear | nn.Conv2d | nn.Embedding):
+        if isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Embedding):
             if isinstance(part, nn.Embedding):  # may be zero, which has no direction
                 nn.init.normal_(part.weight)
             parametrize.register_parametrization(part, "weight", SpectralNorm(part.weight))
