@@ -91,8 +91,9 @@ class Game(Model):
 
     Config needs PlayersConfig's knobs; one that does not apply is a ClassVar there. ``loss``,
     ``gamma``, ``gamma_final``, ``penalty`` and ``penalty_share`` are read where Config has them; a
-    model whose game is fixed gives :meth:`rule` and the penalties its own way. ``one_pass`` is for a D that treats every picture by itself: real
-    and generated ones go through it together, which is faster.
+    model whose game is fixed gives :meth:`rule` and the penalties its own way. ``one_pass`` is for
+    a D that treats every picture by itself: real and generated ones go through it together, which
+    is faster.
     """
 
     G: nn.Module
