@@ -8,7 +8,7 @@ with batch norm and N(0, 0.02) weights as published.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar
@@ -49,24 +49,30 @@ class DCGAN(Game):
 
     def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__(config, shape)
-        self.one_pass = not _mixes(config)
-        self.seat(Generator(config, self.shape), Discriminator(config, self.shape))
-        if config.loss in BATCH_NORM:
+        batch_norm = config.loss in BATCH_NORM
+        self.one_pass = not batch_norm or config.spectral_norm
+        norm = nn.BatchNorm2d if batch_norm else GroupNorm
+        self.seat(
+            Generator(config.latent, config.width, self.shape, norm),
+            Discriminator(config.width, self.shape, batch_norm=not self.one_pass),
+        )
+        if batch_norm:
             self.apply(_published_init)
 
 
 class Generator(nn.Module):
     """Latents [B, latent] and classes [B] to images [B, C, H, W] in [-1, 1]."""
 
-    def __init__(self, config: Config, shape: DataShape) -> None:
+    def __init__(
+        self, latent: int, width: int, shape: DataShape, norm: Callable[[int], nn.Module]
+    ) -> None:
         super().__init__()
-        channels, height, width = image_size(shape)
-        depth, label = halvings(height, width), 32 if shape.num_classes else 0
-        c = widths(config.width, depth)[::-1]
-        norm = GroupNorm if config.loss in ("relativistic", "wasserstein") else nn.BatchNorm2d
-        self.inner = (c[0], height >> depth, width >> depth)
+        channels, height, breadth = image_size(shape)
+        depth, label = halvings(height, breadth), 32 if shape.num_classes else 0
+        c = widths(width, depth)[::-1]
+        self.inner = (c[0], height >> depth, breadth >> depth)
         self.embed = nn.Embedding(shape.num_classes, label) if label else None
-        self.project = nn.Linear(config.latent + label, math.prod(self.inner))
+        self.project = nn.Linear(latent + label, math.prod(self.inner))
         layers: list[nn.Module] = [norm(c[0]), nn.ReLU()]
         for before, after in pairwise(c):
             layers += [_up(before, after), norm(after), nn.ReLU()]
@@ -81,26 +87,21 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images [B, C, H, W] and classes [B] to outputs [B]; greater means more real."""
 
-    def __init__(self, config: Config, shape: DataShape) -> None:
+    def __init__(self, width: int, shape: DataShape, *, batch_norm: bool = False) -> None:
         super().__init__()
-        channels, height, width = image_size(shape)
-        depth = halvings(height, width)
-        c = [channels, *widths(config.width, depth)]
+        channels, height, breadth = image_size(shape)
+        depth = halvings(height, breadth)
+        c = [channels, *widths(width, depth)]
         layers: list[nn.Module] = []
         for level, (before, after) in enumerate(pairwise(c)):
             layers += [nn.Conv2d(before, after, 4, stride=2, padding=1)]
-            layers += [nn.BatchNorm2d(after)] if level and _mixes(config) else []
+            layers += [nn.BatchNorm2d(after)] if batch_norm and level else []
             layers += [nn.LeakyReLU(0.2)]
         self.net = nn.Sequential(*layers, nn.Flatten())
-        self.head = Projection(c[-1] * (height >> depth) * (width >> depth), shape.num_classes)
+        self.head = Projection(c[-1] * (height >> depth) * (breadth >> depth), shape.num_classes)
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
         return self.head(self.net(x), y)
-
-
-def _mixes(config: Config) -> bool:
-    """Whether D has batch norm, which a spectral norm takes the place of."""
-    return config.loss in BATCH_NORM and not config.spectral_norm
 
 
 def _up(before: int, after: int) -> nn.Module:
