@@ -1,11 +1,10 @@
 """One training step: a batch, each phase's turn, the average of the weights."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from backends import seeds
 from backends.compilation import Loss
@@ -62,8 +61,7 @@ class Stepper:
         self.state.focus(phase)
         optimizer.zero_grad(set_to_none=True)
         terms = self._backward(self.losses[index], batches)
-        limit = config.clip_grad or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self.state.weights[index], limit)
+        norm = _clipped(self.state.weights[index], config.clip_grad)
         lr = learning_rate(config, step) * phase.lr
         for group in optimizer.param_groups:
             group["lr"] = lr * group.get("lr_scale", 1.0)
@@ -88,6 +86,13 @@ class Stepper:
                 part = value.detach() * share
                 totals[name] = totals[name] + part if name in totals else part
         return totals
+
+
+def _clipped(weights: Sequence[nn.Parameter], limit: float) -> Tensor:
+    """The global norm of the gradients, which are scaled down to ``limit`` if there is one."""
+    if limit:
+        return torch.nn.utils.clip_grad_norm_(weights, limit)
+    return torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None])
 
 
 def check_accumulation(config: TrainConfig) -> None:
