@@ -29,7 +29,7 @@ class Peer:
     """Its script: networks, losses and optimizers as it defines them, and its loop on batches in
     memory, without its print-outs and pictures."""
 
-    def __init__(self, peers: Peers, folder: Path) -> None:
+    def __init__(self, peers: Peers) -> None:
         script = peers.script("PyTorch-GAN", "implementations", "dcgan", "dcgan.py")
         silent: dict[str, Any] = {"print": _nothing, "save_image": _nothing}
         with _arguments("--n_epochs", "1", "--batch_size", str(BATCH), "--img_size", str(SIDE)):
@@ -100,7 +100,7 @@ def _cross_entropy(probability: Tensor, target: float) -> Tensor:
 
 
 def _same_networks(folder: Path, peers: Peers) -> Outcome:
-    theirs, own = Peer(peers, folder), Peer(peers, folder)
+    theirs, own = Peer(peers), Peer(peers)
     model = Wrapped(own.G, own.D)
     config = config_of(model, batch_size=BATCH, ema_half_life=0.0)
     ours = Loop(model, noise(SIDE), folder, config)

@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 
-from backends.precision import Numerics
+from backends import precision
+from backends.data import Dataset
+from backends.model import Batch
 from backends.records import SampleRequest
 from backends.samples import draw
 from benchmarks.speed.loop import Loop, config_of, opened, parameters
@@ -85,11 +87,16 @@ def _sampling(
     other ones each turn, where drawing all of them would take minutes."""
     theirs = _Drawing(peers, size, batch, context)
     settings = {**size, "context": context, "batch_size": 2}
-    model, _ = opened("autoregressive/gpt", {k: str(v) for k, v in settings.items()})
+    model, dataset = opened("autoregressive/gpt", {k: str(v) for k, v in settings.items()})
     request = SampleRequest(count=batch, length=NEW, seed=0)
-    numerics = Numerics("float32", False, 1)
+    numerics = precision.choose("auto", model, _batch(dataset), 1)
     found = compare(lambda: draw(model, request, numerics), theirs, warm_up=1, share=theirs.share)
     return Outcome(found, theirs.note, (batch * NEW, "tokens"))
+
+
+def _batch(dataset: Dataset) -> Batch:
+    x, y = dataset.train.fetch(torch.arange(2), torch.zeros(2, dtype=torch.long), 0)
+    return Batch(x, y, torch.Generator())
 
 
 class _Drawing:

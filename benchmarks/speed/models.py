@@ -13,7 +13,7 @@ from benchmarks.speed.loop import Loop, config_of, opened
 from benchmarks.speed.turns import Comparison, compare
 
 FASTEST, MEMORY = 0.98, 1.1
-SECONDS, STEPS = 6.0, 12
+SECONDS, STEPS = 4.0, 8
 """CPU seconds of turns of a model, and steps after which its memory is read."""
 TURN, MOST_STEPS = 0.1, 20
 """Seconds that a turn should take, and the most steps of it: a logged point is one a turn."""
