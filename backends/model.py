@@ -121,6 +121,11 @@ class Vocabulary(ABC):
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ``ids``."""
 
+    def lengths(self) -> list[int]:
+        """Bytes of each id's text in UTF-8."""
+        texts = [self.decode([i]) for i in range(self.size)]
+        return [len(text.encode("utf-8", "surrogatepass")) for text in texts]
+
     @property
     def start(self) -> int:
         """The id that sampling begins with when there is no prompt."""
@@ -165,13 +170,13 @@ class Forecasts:
     Attributes:
         past: [N, C, context].
         paths: [N, S, C, horizon], S draws of each future.
-        future: [N, C, horizon], what really came; None where nobody knows.
+        future: [N, C, horizon], what really came; NaN where nobody knows.
         columns: names of the C columns.
     """
 
     past: Tensor
     paths: Tensor
-    future: Tensor | None
+    future: Tensor
     columns: Sequence[str]
 
 
@@ -211,7 +216,8 @@ class Model(nn.Module, ABC):
     of the module's docstring is the caption.
 
     ``sequential`` models see their data in order: item i of a batch goes on where item i of the
-    batch before ended.
+    batch before ended. ``compares`` is the term that the ``baselines`` of a data set are values of,
+    where there is one: they are logged beside it.
     """
 
     Config: ClassVar[type]
@@ -221,6 +227,7 @@ class Model(nn.Module, ABC):
     recipe: ClassVar[Mapping[str, Any]] = {}
     default_dataset: ClassVar[str] = ""
     sequential: ClassVar[bool] = False
+    compares: ClassVar[str] = ""
 
     def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__()
@@ -243,6 +250,13 @@ class Model(nn.Module, ABC):
         What drawing needs of real data is copied to buffers of fixed shapes: the lines that a
         translator translates, the series that a forecast goes on from. So a checkpoint is enough to
         sample from.
+        """
+
+    def carry(self, lanes: int) -> None:
+        """Makes room for what a ``sequential`` model carries over in each of ``lanes``.
+
+        Called once before a training, with the number of items in a step; what is carried lies in
+        buffers, and a micro-batch begins at the lane ``batch.first``.
         """
 
     def phases(self) -> Sequence[Phase]:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from backends import seeds
+from backends import fancharts, seeds
 from backends.data import DataError
 from backends.datasets._pictures import whole
 from backends.model import Model, RequestError, Samples
@@ -61,13 +61,17 @@ def _given(model: Model, request: SampleRequest) -> tuple[Tensor, Tensor | None]
 def write(folder: Path, samples: Samples, request: SampleRequest) -> int:
     """Writes ``folder`` as a whole, in place of an older one; how many samples it holds.
 
-    Pictures become ``000.png`` ... and ``grid.png``, texts ``000.txt`` ...; ``request.json`` tells
-    what was asked and the labels.
+    Pictures become ``000.png`` ... and ``grid.png``, texts ``000.txt`` ..., forecasts ``000.csv``
+    ... and pictures of them; ``request.json`` tells what was asked and the labels.
     """
     hidden = folder.with_name(f".tmp-{folder.name}-{os.getpid()}")
     shutil.rmtree(hidden, ignore_errors=True)
     hidden.mkdir(parents=True, mode=0o700)
-    count = _write_pictures(hidden, samples.images) if samples.images is not None else 0
+    count = _write_pictures(hidden, to_uint8(samples.images)) if samples.images is not None else 0
+    if samples.forecasts is not None:
+        fancharts.tables(hidden, samples.forecasts)
+        drawn = [fancharts.chart(samples.forecasts, i) for i in range(len(samples.forecasts.past))]
+        count = _write_pictures(hidden, np.stack(drawn))
     for index, text in enumerate(samples.texts):
         (hidden / f"{index:03d}.txt").write_text(text, encoding="utf-8", newline="")
     asked = msgspec.json.encode({"request": request, "labels": list(samples.labels)})
@@ -94,8 +98,7 @@ def grid(pixels: np.ndarray, columns: int = 0) -> np.ndarray:
     return tiles.reshape(rows * height, columns * width, channels)
 
 
-def _write_pictures(folder: Path, images: Tensor) -> int:
-    pixels = to_uint8(images)
+def _write_pictures(folder: Path, pixels: np.ndarray) -> int:
     for index, picture in enumerate(pixels):
         _save(picture, folder / f"{index:03d}.png")
     _save(grid(pixels), folder / "grid.png")
