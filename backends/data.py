@@ -5,7 +5,8 @@ knobs and ``load(config, path, validation) -> Dataset``.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -25,7 +26,10 @@ class Source(ABC):
     is computed, see :class:`backends.feed.Feed`.
     """
 
-    streams: bool = False
+    @property
+    def streams(self) -> bool:
+        """Whether items are read ahead."""
+        return False
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -44,37 +48,52 @@ class Source(ABC):
         """The same items on ``device``."""
 
 
+RESIDENT = 2**31
+"""Most bytes of pictures that lie in a device's memory as a whole; more are streamed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Images(Source):
     """Pictures as one tensor.
 
     Attributes:
-        pixels: uint8 [N, C, H, W].
+        pixels: uint8 [M, C, H, W]; it may be mapped from a file that is larger than memory.
         labels: int64 [N], or None.
         flip: mirror half of the items, chosen anew each epoch.
+        rows: int64 [N], the pictures that are the items; None for all of them in order.
     """
 
     pixels: Tensor
     labels: Tensor | None = None
     flip: bool = False
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
-        return len(self.pixels)
+        return len(self.pixels if self.rows is None else self.rows)
+
+    @property
+    def streams(self) -> bool:
+        """Whether the pictures stay where they are, as they do not fit into a device's memory."""
+        return self.pixels.nbytes > RESIDENT
 
     def fetch(
         self, indices: Tensor, seeds: Tensor, epoch_seed: int
     ) -> tuple[Tensor, Tensor | None]:
         """Images [B, C, H, W] in [-1, 1] and their labels [B]."""
         indices = indices.to(self.pixels.device)
-        x = self.pixels[indices].float().div_(127.5).sub_(1.0)
+        rows = indices if self.rows is None else self.rows[indices]
+        x = self.pixels[rows].float().div_(127.5).sub_(1.0)
         if self.flip:
             mirrored = (seeds.to(x.device) & 1).bool()[:, None, None, None]
             x = torch.where(mirrored, x.flip(-1), x)
         return x, None if self.labels is None else self.labels[indices]
 
     def to(self, device: torch.device) -> "Images":
+        if self.streams:
+            return self
+        pixels = self.pixels if self.rows is None else self.pixels[self.rows]
         labels = None if self.labels is None else self.labels.to(device)
-        return Images(self.pixels.to(device), labels, self.flip)
+        return Images(pixels.to(device), labels, self.flip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +126,22 @@ class Tokens(Source):
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A data set, split; ``notices`` are sentences for the user, such as "3 files skipped"."""
+    """A data set, split.
+
+    Attributes:
+        notices: sentences for the user, such as "3 files skipped".
+        baselines: what needs no network reaches on the held-out items, by name ("4-gram"); called
+            once a training, before the first validation. See :class:`backends.model.Model`.
+    """
 
     shape: DataShape
     train: Source
     validation: Source
     notices: tuple[str, ...] = ()
+    baselines: Callable[[], Mapping[str, float]] = dict
 
     def to(self, device: torch.device) -> "Dataset":
-        return Dataset(self.shape, self.train.to(device), self.validation.to(device), self.notices)
+        return replace(self, train=self.train.to(device), validation=self.validation.to(device))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from backends.data import DataError, Dataset, Images
-from backends.datasets import _decoding, _files, image_folder
+from backends.datasets import _files, image_folder
 from backends.datasets._folders import Skipped
 from backends.datasets._pictures import Look, looks_like_picture, square, wary
 
@@ -29,7 +29,12 @@ def pixels(dataset: Dataset) -> torch.Tensor:
     """All pictures [N, C, H, W]."""
     assert isinstance(dataset.train, Images)
     assert isinstance(dataset.validation, Images)
-    return torch.cat([dataset.train.pixels, dataset.validation.pixels])
+    return torch.cat([items(dataset.train), items(dataset.validation)])
+
+
+def items(source: Images) -> torch.Tensor:
+    """The pictures of a part, gathered out of those of the whole set."""
+    return source.to(torch.device("cpu")).pixels
 
 
 def labels(dataset: Dataset) -> list[int]:
@@ -174,7 +179,7 @@ def test_sub_folders_are_classes(tmp_path: Path) -> None:
     assert data.notices == (f"1 picture beside the class folders of {tmp_path} left out",)
     assert isinstance(data.train, Images)
     assert data.train.labels is not None
-    red = data.train.pixels[:, 0].float().mean((1, 2)) > 128
+    red = items(data.train)[:, 0].float().mean((1, 2)) > 128
     assert torch.equal(red.long(), data.train.labels)
 
 
@@ -206,7 +211,7 @@ def test_the_order_is_that_of_the_names(tmp_path: Path) -> None:
     first, second = load(tmp_path), load(tmp_path)
     assert torch.equal(pixels(first), pixels(second))
     assert isinstance(first.train, Images)
-    train = first.train.pixels[:, 0, 0, 0].tolist()
+    train = items(first.train)[:, 0, 0, 0].tolist()
     assert train == sorted(train)
 
 
@@ -347,17 +352,6 @@ def test_a_folder_that_may_not_be_read_is_refused(
     monkeypatch.setattr(_files.os, "scandir", denied)
     with pytest.raises(DataError, match="cannot be read: Permission denied"):
         load(tmp_path)
-
-
-def test_more_than_memory_holds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_decoding, "MEMORY", 3 * 3 * 64)
-    for i in range(3):
-        paint(tmp_path / f"{i}.png")
-    load(tmp_path)
-    with pytest.raises(DataError, match=r"for 3 pictures of 16 x 16 x 3, over .*: lower size or"):
-        load(tmp_path, Config(size=16))
-    with pytest.raises(DataError, match=r"16 x 1, over .*: lower size$"):
-        load(tmp_path, Config(size=16, color="gray"))
 
 
 def test_pillow_is_left_as_it_was(tmp_path: Path) -> None:

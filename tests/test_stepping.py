@@ -126,7 +126,9 @@ def test_lanes_go_on_where_they_ended() -> None:
 class Slow(Source):
     """Numbers that are fetched elsewhere; remembers by which threads."""
 
-    streams = True
+    @property
+    def streams(self) -> bool:
+        return True
 
     def __init__(self) -> None:
         self.threads: list[str] = []

@@ -2,27 +2,22 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backends.data import DataError
+from backends.datasets import _decoded
+from backends.datasets._decoded import Decoded
 from backends.datasets._files import MEMORY, counted, gib, head, shown
 from backends.datasets._folders import Skipped, why
 from backends.datasets._pictures import Look, looks_like_picture, square, suffixes, wary
 
+WORTH = 256
+"""Fewer pictures are decoded anew each time: that takes less than a second."""
+
 _THREADS = 4  # each may hold a picture of 32 million pixels
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """Pictures [N, C, S, S], the file of each, and the files that were skipped."""
-
-    pixels: NDArray[np.uint8]
-    files: list[Path]
-    skipped: list[Skipped]
 
 
 def is_picture(file: Path) -> bool:
@@ -31,10 +26,42 @@ def is_picture(file: Path) -> bool:
 
 
 def decode(files: list[Path], look: Look, folder: Path) -> Decoded:
-    """Decodes in threads; the pictures stand in the order of ``files``."""
-    channels = 1 if look.color == "gray" else 3
-    _check_memory(len(files), channels, look, folder)
-    pixels = np.empty((len(files), channels, look.size, look.size), np.uint8)
+    """The pictures in the order of ``files``; many are decoded once and then mapped from a cache.
+
+    Raises:
+        DataError: none can be read, or they fit neither into memory nor into the cache.
+    """
+    shape = (len(files), 1 if look.color == "gray" else 3, look.size, look.size)
+    if len(files) < WORTH and np.prod(shape) <= MEMORY:
+        return _decode(files, look, folder, np.empty(shape, np.uint8))
+    key = _decoded.key_of(files, look, folder)
+    return _decoded.find(key, files) or _decode_once(files, look, folder, shape, key)
+
+
+def _decode_once(
+    files: list[Path], look: Look, folder: Path, shape: tuple[int, ...], key: str
+) -> Decoded:
+    try:
+        with _decoded.scratch(shape) as (hidden, pixels):
+            decoded = _decode(files, look, folder, pixels)
+            _decoded.keep(key, decoded, files, hidden)
+        found = _decoded.find(key, files)
+    except OSError as error:
+        found, reason = None, error.strerror or str(error)
+    else:
+        reason = "the entry could not be read back"
+    if found is not None:
+        return found
+    need = int(np.prod(shape))
+    if need <= MEMORY:
+        return _decode(files, look, folder, np.empty(shape, np.uint8))
+    form = f"{counted(len(files), 'picture')} of {look.size} x {look.size} x {shape[1]}"
+    where = f"{shown(folder)} needs {gib(need)} for {form}, and the cache cannot keep them"
+    raise DataError(f"{where} ({reason}): set GENAI_TUI_CACHE to a folder with room or lower size")
+
+
+def _decode(files: list[Path], look: Look, folder: Path, pixels: NDArray[np.uint8]) -> Decoded:
+    """Decodes in threads into ``pixels`` [N, C, S, S]."""
     kept, skipped, colours = [], [], look.color == "rgb"
     with wary(), ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
         results = pool.map(lambda file: square(file, look), files)
@@ -48,11 +75,3 @@ def decode(files: list[Path], look: Look, folder: Path) -> Decoded:
     if not kept:
         raise DataError(f"none of the pictures in {shown(folder)} can be read: {why(skipped)}")
     return Decoded(pixels[: len(kept)] if colours else pixels[: len(kept), :1], kept, skipped)
-
-
-def _check_memory(count: int, channels: int, look: Look, folder: Path) -> None:
-    need = count * channels * look.size**2
-    if need > MEMORY:
-        form = f"{counted(count, 'picture')} of {look.size} x {look.size} x {channels}"
-        less = "lower size" if channels == 1 else "lower size or set color=gray"
-        raise DataError(f"{shown(folder)} needs {gib(need)} for {form}, over {gib(MEMORY)}: {less}")

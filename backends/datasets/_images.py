@@ -18,7 +18,7 @@ def image_dataset(
     flip: bool = False,
     notices: tuple[str, ...] = (),
 ) -> Dataset:
-    """Splits ``pixels`` [N, C, H, W]; ``flip`` mirrors training pictures only."""
+    """Splits ``pixels`` [N, C, H, W], which are not copied; ``flip`` mirrors training pictures."""
     if len(pixels) < 2:
         raise DataError(f"{where} has 1 picture, and 1 must be held out: add pictures")
     x = torch.from_numpy(pixels)
@@ -27,7 +27,7 @@ def image_dataset(
     _, channels, height, width = x.shape
     return Dataset(
         DataShape("image", (channels, height, width), classes),
-        Images(x[train], None if y is None else y[train], flip),
-        Images(x[held], None if y is None else y[held]),
+        Images(x, None if y is None else y[train], flip, train),
+        Images(x, None if y is None else y[held], rows=held),
         notices,
     )
