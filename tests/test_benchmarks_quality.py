@@ -202,8 +202,8 @@ def held(folder: Path, tmp_path: Path) -> Contest:
     found = images.prepare(str(folder), 16, 20, tmp_path / "data")
     torch.manual_seed(0)
     net = Classifier(1, 2, width=4).eval()
-    seen = [features(net, split.x) for split in (found.train, found.test)]
-    return Contest(Judge(found, net, *seen, torch.arange(20)), tmp_path, None, 1.0)
+    train, test = (features(net, split.x) for split in (found.train, found.test))
+    return Contest(Judge(found, net, train, test, torch.arange(20)), tmp_path, None, 1.0)
 
 
 def test_copies_have_the_scores_of_copies(held: Contest) -> None:
@@ -229,11 +229,12 @@ def test_who_cannot_take_part_is_told_why(held: Contest, tmp_path: Path) -> None
 # --------------------------------------------------------------------------- results
 
 
-def result(name: str, seed: int, fd: float, key: str = "") -> Result:
+def result(name: str, seed: int, fd: float) -> Result:
     return Result(
         entrant=name,
         seed=seed,
-        key=key or f"{name}-{seed}",
+        key=f"{name}-{seed}",
+        features="ab12",
         scores={"fd-classifier": fd},
         seconds=180,
         draw_seconds=2,
@@ -251,9 +252,9 @@ def test_results_are_found_again_behind_a_torn_line(tmp_path: Path) -> None:
         file.write(b'{"entrant": "b", "se')
     Results(path).add(result("c", 0, 2.5))
     again = Results(path)
-    assert again.get("a-0") == result("a", 0, 1.5)
-    assert again.get("c-0") == result("c", 0, 2.5)
-    assert again.get("b-0") is None
+    assert again.get("a-0", "ab12") == result("a", 0, 1.5)
+    assert again.get("c-0", "ab12") == result("c", 0, 2.5)
+    assert again.get("b-0", "ab12") is again.get("a-0", "other features") is None
 
 
 def test_a_key_is_of_all_that_decides() -> None:
@@ -267,7 +268,8 @@ def test_a_key_is_of_all_that_decides() -> None:
 
 def test_a_task_survives_the_way_to_its_process() -> None:
     entrant = ENTRANTS[0]
-    task = Task(entrant=entrant, data="d", folder="f", peers="p", budget=1.5, seed=2, count=3)
+    places = {"data": "d", "folder": "f", "peers": "p"}
+    task = Task(key="k", entrant=entrant, budget=1.5, seed=2, count=3, **places)
     assert msgspec.json.decode(msgspec.json.encode(task), type=Task) == task
 
 

@@ -21,8 +21,10 @@ PICTURES, LABELS, FACTS = "samples.npy", "labels.npy", "facts.json"
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What a process is told. ``folder`` is its own, ``data`` holds the IDX files."""
+    """What a process is told. ``folder`` is its own, ``data`` holds the IDX files, and ``key``
+    stands for all that decides what it will draw."""
 
+    key: str
     entrant: Entrant
     data: str
     folder: str
@@ -35,6 +37,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a process found out, or the sentence that says why it did not."""
 
+    key: str = ""
     error: str = ""
     seconds: float = 0.0  # of CPU time, all but drawing
     draw_seconds: float = 0.0  # of CPU time
@@ -71,6 +74,7 @@ def _attempt(task: Task, folder: Path) -> Facts:
     np.save(folder / LABELS, np.asarray(drawn.labels, np.int64))
     Image.fromarray(samples.grid(pixels[:100])[..., 0]).save(folder / "grid.png")
     return Facts(
+        key=task.key,
         seconds=seconds,
         draw_seconds=draw_seconds,
         steps=trained.steps,

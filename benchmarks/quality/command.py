@@ -97,7 +97,7 @@ def _say(sentence: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks quality", description=__doc__)
     add = parser.add_argument
-    add("--budget", type=float, default=180, metavar="S", help="CPU seconds a training (180)")
+    add("--budget", type=float, default=180.0, metavar="S", help="CPU seconds a training (180)")
     add("--seeds", type=int, default=3, metavar="N", help="trainings of each entrant (3)")
     names = "name of an entrant, or a pattern such as 'gan/*'; may be repeated"
     add("--only", action="append", default=[], metavar="NAME", help=names)

@@ -34,24 +34,18 @@ class Contest:
 
     def enter(self, entrant: Entrant, seed: int, file: Results) -> Result | str:
         """The result, from ``file`` or newly made; or why there is none."""
-        key = key_of(
-            entrant,
-            seed,
-            budget=self.budget,
-            images=self.judge.images.digest,
-            features=self.judge.net.digest,
-        )
-        known = file.get(key)
+        key = key_of(entrant, seed, budget=self.budget, images=self.judge.images.digest)
+        known = file.get(key, self.judge.net.digest)
         if known is not None:
             return known
-        refusal = self._refusal(entrant)
-        if refusal:
-            return refusal
         folder = self.out / f"{_plain(entrant.name)}-{seed}"
-        facts = self._train(entrant, seed, folder)
+        facts = _facts(folder)
+        if facts.key != key:
+            refusal = self._refusal(entrant)
+            facts = Facts(error=refusal) if refusal else self._train(entrant, seed, key, folder)
         if facts.error:
             return facts.error
-        result = self._judged(entrant, seed, key, folder, facts)
+        result = self._judged(entrant, seed, folder, facts)
         file.add(result)
         return result
 
@@ -73,10 +67,11 @@ class Contest:
         parts = (".", "denoising-diffusion-pytorch", "ema-pytorch", "benchmark_VAE/src")
         return [str((self.peers / part).absolute()) for part in parts]
 
-    def _train(self, entrant: Entrant, seed: int, folder: Path) -> Facts:
+    def _train(self, entrant: Entrant, seed: int, key: str, folder: Path) -> Facts:
         """Trains and draws in a process with one thread, whose output goes to a file."""
         _empty(folder)
         task = Task(
+            key=key,
             entrant=entrant,
             data=str((self.out / "data").absolute()),
             folder=str(folder.absolute()),
@@ -93,18 +88,16 @@ class Contest:
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
         with (folder / "console.log").open("wb") as log:
             subprocess.run(argv, cwd=ROOT, env=environment, stdout=log, stderr=log, check=False)
-        facts = folder / FACTS
-        if not facts.is_file():
-            return Facts(error=f"its process ended early, see {folder / 'console.log'}")
-        return msgspec.json.decode(facts.read_bytes(), type=Facts)
+        return _facts(folder)
 
-    def _judged(self, entrant: Entrant, seed: int, key: str, folder: Path, facts: Facts) -> Result:
+    def _judged(self, entrant: Entrant, seed: int, folder: Path, facts: Facts) -> Result:
         labels = torch.from_numpy(np.load(folder / LABELS)) if facts.labelled else None
         x = pictures(folder / PICTURES)
         return Result(
             entrant=entrant.name,
             seed=seed,
-            key=key,
+            key=facts.key,
+            features=self.judge.net.digest,
             scores=self.judge.score(x, labels),
             seconds=facts.seconds,
             draw_seconds=facts.draw_seconds,
@@ -113,6 +106,14 @@ class Contest:
             parameters=facts.parameters,
             precision=facts.precision,
         )
+
+
+def _facts(folder: Path) -> Facts:
+    """What the process that trained in ``folder`` found out; an error if it did not say."""
+    try:
+        return msgspec.json.decode((folder / FACTS).read_bytes(), type=Facts)
+    except (OSError, msgspec.DecodeError):
+        return Facts(error=f"its process ended early, see {folder / 'console.log'}")
 
 
 def _plain(name: str) -> str:

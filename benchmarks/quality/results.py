@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from backends.records import SampleRequest
 from benchmarks.quality.entrants import Entrant
 
 
@@ -13,13 +14,15 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What one entrant with one seed came to.
 
     Attributes:
-        key: all that decides the result but the code; a result with the same key is not made again.
+        key: all that decides the samples but the code; with the same key nothing is trained again.
+        features: hash of the classifier that the scores are in the features of.
         seconds, draw_seconds: CPU time of everything but drawing, and of drawing.
     """
 
     entrant: str
     seed: int
     key: str
+    features: str
     scores: dict[str, float]
     seconds: float
     draw_seconds: float
@@ -31,11 +34,15 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 def key_of(entrant: Entrant, seed: int, **conditions: object) -> str:
     """A text that is the same for the same entrant, knobs, seed and conditions."""
-    ask = {
-        name: value for name, value in msgspec.to_builtins(entrant.ask).items() if value is not None
-    }
+    ask = {name: value for name, value in _fields(entrant.ask) if value is not None}
     asked = [entrant.model or entrant.peer, dict(entrant.settings), ask]
     return json.dumps([*asked, seed, sorted(conditions.items())], sort_keys=True)
+
+
+def _fields(ask: SampleRequest) -> Iterable[tuple[str, object]]:
+    """Fields of a request but count and seed, which the contest sets."""
+    fields = msgspec.to_builtins(ask)
+    return ((name, fields[name]) for name in fields if name not in ("count", "seed"))
 
 
 class Results:
@@ -43,17 +50,17 @@ class Results:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._by_key = {result.key: result for result in _read(path)}
+        self._by_key = {(result.key, result.features): result for result in _read(path)}
 
-    def get(self, key: str) -> Result | None:
-        return self._by_key.get(key)
+    def get(self, key: str, features: str) -> Result | None:
+        return self._by_key.get((key, features))
 
     def add(self, result: Result) -> None:
         """Appends a line. Behind one that was cut off, it begins anew."""
         torn = self.path.is_file() and not self.path.read_bytes().endswith(b"\n")
         with self.path.open("ab") as file:
             file.write(b"\n" * torn + msgspec.json.encode(result) + b"\n")
-        self._by_key[result.key] = result
+        self._by_key[result.key, result.features] = result
 
 
 def _read(path: Path) -> Iterable[Result]:
