@@ -11,7 +11,7 @@ from backends.compilation import Loss
 from backends.feed import Feed
 from backends.knobs import ConfigError
 from backends.model import Batch, Phase
-from backends.pace import learning_rate
+from backends.pace import due, learning_rate
 from backends.precision import Numerics
 from backends.recipe import TrainConfig
 from backends.state import TrainState
@@ -61,7 +61,8 @@ class Stepper:
         self.state.focus(phase)
         optimizer.zero_grad(set_to_none=True)
         terms = self._backward(self.losses[index], batches)
-        norm = _clipped(self.state.weights[index], config.clip_grad)
+        if _needs_norm(config, phase, step):
+            terms["grad_norm"] = _clipped(self.state.weights[index], config.clip_grad)
         lr = learning_rate(config, step) * phase.lr
         for group in optimizer.param_groups:
             group["lr"] = lr * group.get("lr_scale", 1.0)
@@ -69,7 +70,6 @@ class Stepper:
         if phase.after is not None:
             with torch.no_grad():
                 phase.after()
-        terms["grad_norm"] = norm
         return {f"{phase.name}/{name}" if phase.name else name: v for name, v in terms.items()}
 
     def _backward(self, loss: Loss, batches: Sequence[Batch]) -> dict[str, Tensor]:
@@ -86,6 +86,13 @@ class Stepper:
                 part = value.detach() * share
                 totals[name] = totals[name] + part if name in totals else part
         return totals
+
+
+def _needs_norm(config: TrainConfig, phase: Phase, step: int) -> bool:
+    """Whether a turn measures its gradients. That takes a pass over all of them: without a limit to
+    keep it is done where the step is logged, and in the rare turns that may miss those steps."""
+    logged = due(step + 1, config.log_every) or step + 1 == config.steps
+    return bool(config.clip_grad) or phase.every > 1 or logged
 
 
 def _clipped(weights: Sequence[nn.Parameter], limit: float) -> Tensor:

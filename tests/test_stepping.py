@@ -38,6 +38,22 @@ class Plain(Tiny):
         return {"loss": (self.net(batch.x) - batch.x).square().mean()}
 
 
+# --------------------------------------------------------------------------- gradient norms
+
+
+def test_without_a_limit_the_norm_is_that_of_the_step_that_is_logged(tmp_path: Path) -> None:
+    each = points(run(tmp_path / "1", tiny(Plain), clip_grad=1e9, log_every=1, steps=7))
+    some = points(run(tmp_path / "3", tiny(Plain), clip_grad=0, log_every=3, steps=7))
+    assert list(some) == [3, 6, 7]
+    for step, values in some.items():
+        assert values["grad_norm"] == pytest.approx(each[step]["grad_norm"])
+
+
+def test_a_rare_turn_that_misses_the_logged_steps_still_tells_its_norm(tmp_path: Path) -> None:
+    logged = points(run(tmp_path, tiny(Duel), clip_grad=0, log_every=4, steps=8))
+    assert all({"D/grad_norm", "R/grad_norm", "G/grad_norm"} <= set(v) for v in logged.values())
+
+
 # --------------------------------------------------------------------------- micro-batches
 
 
