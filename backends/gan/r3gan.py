@@ -21,7 +21,7 @@ from backends.gan._losses import LossName
 from backends.gan._projection import Projection
 from backends.knobs import Bounds
 from backends.model import DataShape
-from backends.nets.blocks import halvings, image_size, widths
+from backends.nets.blocks import halvings, image_size
 
 LEAK = 0.2
 GAIN = math.sqrt(2 / (1 + LEAK**2))
@@ -33,8 +33,8 @@ class Config(PlayersConfig):
     """Knobs of R3GAN."""
 
     width: Annotated[
-        int, "channels at full resolution; doubled with each halving", Bounds(4, 1024)
-    ] = 32
+        int, "channels at full resolution; quadrupled with each halving", Bounds(4, 1024)
+    ] = 8
     widest: Annotated[int, "limit of the channels", Bounds(4, 2048)] = 128
     blocks: Annotated[int, "residual blocks at each resolution; 2 as published", Bounds(1, 8)] = 1
     group: Annotated[int, "channels of a group of the 3x3 convolutions", Bounds(1, 256)] = 16
@@ -51,8 +51,10 @@ class R3GAN(Game):
     Config = Config
     one_pass = True
     recipe: ClassVar[Mapping[str, Any]] = {
-        "steps": 2500,
-        "lr": 1e-3,
+        "steps": 1000,
+        "batch_size": 32,
+        "lr": 2e-3,
+        "ema_half_life": 100.0,
         "beta1": 0.0,
         "clip_grad": 0.0,
     }
@@ -102,12 +104,13 @@ class Discriminator(nn.Module):
             if level:
                 layers += [nn.AvgPool2d(2), _matched(before, after)]
             layers += [Block(after, config.group, total) for _ in range(config.blocks)]
-        basis = _scaled(nn.Conv2d(c[-1], c[-1], inner, groups=c[-1], bias=False))
-        self.net = nn.Sequential(*layers, basis, nn.Flatten())
+        self.net = nn.Sequential(*layers)
+        self.basis = nn.Parameter(torch.randn(c[-1], *inner) / math.sqrt(math.prod(inner)))
         self.head = Projection(c[-1], shape.num_classes)
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
-        return self.head(self.net(x), y)
+        h = (self.net(x) * self.basis).sum((2, 3))  # [B, c, 4, 4] => [B, c]
+        return self.head(h, y)
 
 
 class Block(nn.Module):
@@ -143,7 +146,8 @@ def _plan(config: Config, shape: DataShape) -> tuple[int, tuple[int, int], list[
     """Channels of the pictures, smallest sides, channels from the largest sides to the smallest."""
     channels, height, width = image_size(shape)
     depth = halvings(height, width)
-    c = widths(config.width, depth + 1, config.widest)
+    widest = max(config.width, config.widest)
+    c = [min(config.width * 4**level, widest) for level in range(depth + 1)]
     return channels, (height >> depth, width >> depth), c
 
 
