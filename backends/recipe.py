@@ -33,6 +33,13 @@ class TrainConfig:
     ema_half_life: Annotated[
         float, "half-life of the averaged weights; 0 is no average", Bounds(0, 1e9, "steps")
     ] = 200.0
+    ema: Annotated[
+        Literal["exponential", "power"],
+        "how older weights fade in the average: by half-life, or as a power of the step",
+    ] = "exponential"
+    ema_std: Annotated[
+        float, "width of the power average as a share of the steps taken", Bounds(0.001, 0.28)
+    ] = 0.1
     log_every: Annotated[int, "steps between logged points", Bounds(1, 10**6, "steps")] = 10
     validate_every: Annotated[
         int, "steps between validations; 0 is never", Bounds(0, 10**9, "steps")

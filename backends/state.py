@@ -87,6 +87,7 @@ class TrainState:
         )
         self._in_one_call = _walked_alike(*self._averaged)
         self._buffers = list(zip(followed.buffers(), model.buffers(), strict=True))
+        self._power = power_of(config.ema_std) if config.ema == "power" else None
         self.window = Window()
         self.step = 0
         self.overrides: dict[str, Any] = {}
@@ -120,15 +121,10 @@ class TrainState:
 
     @torch.no_grad()
     def _average(self, half_life: float) -> None:
-        """One step of the exponential moving average of the weights.
-
-        The half-life grows with the step up to ``half_life`` (a tenth of the steps taken), so that
-        the first samples are not of the initial weights. Buffers are copied.
-        """
+        """One step of the moving average of the weights. Buffers are copied."""
         if self.ema is None:
             return
-        current = max(1.0, min(half_life, self.step / 10))
-        weight = 1 - 0.5 ** (1 / current)
+        weight = share_of_newest(self.step, half_life, self._power)
         averages, values = self._averaged
         if self._in_one_call:
             _step_towards(averages, values, weight)
@@ -162,6 +158,32 @@ class TrainState:
         loop = snapshot["loop"]
         self.step, self.overrides = int(loop["step"]), dict(loop["overrides"])
         self.window.restore(loop["window"], self.model.device)
+
+
+def share_of_newest(step: int, half_life: float, power: float | None) -> float:
+    """What the weights of ``step`` count in their average.
+
+    An exponential average's half-life grows with the step up to ``half_life`` (a tenth of the steps
+    taken), so that the first samples are not of the initial weights. With a ``power`` the weights
+    of step i count as i^power, however long the training is (Karras 2023, eq. 3).
+    """
+    if power is not None:
+        return 1 - (1 - 1 / step) ** (power + 1)
+    current = max(1.0, min(half_life, step / 10))
+    return 1 - 0.5 ** (1 / current)
+
+
+def power_of(std: float) -> float:
+    """γ of the profile i^γ, i <= t, whose standard deviation is ``std`` · t (Karras 2023, C.1).
+
+    std² = (γ + 1) / ((γ + 2)² (γ + 3)) falls from γ = 0 on: its root is found by halving.
+    """
+    low, high = 0.0, 1 / std
+    for _ in range(60):
+        middle = (low + high) / 2
+        wider = (middle + 1) / ((middle + 2) ** 2 * (middle + 3)) > std**2
+        low, high = (middle, high) if wider else (low, middle)
+    return low
 
 
 def _learning(module: nn.Module) -> list[nn.Parameter]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tiny import Duel, pictures, recipe, same, tiny
 
 from backends.model import Batch
-from backends.state import TrainState, Window
+from backends.state import TrainState, Window, power_of
 
 
 def stepped(state: TrainState, steps: int, first: int = 0) -> None:
@@ -86,6 +86,34 @@ def test_after_one_half_life_half_of_the_old_is_left() -> None:
         state.finish_step(step, {}, 25)
     for parameter in state.sampled.parameters():
         torch.testing.assert_close(parameter, torch.full_like(parameter, 0.5))
+
+
+@pytest.mark.parametrize("std", [0.05, 0.1, 0.25])
+def test_the_power_average_has_the_published_profile(std: float) -> None:
+    """Karras 2023, section 3.1: weights of step i count as i^γ, whose spread is that share."""
+    state = fresh(ema="power", ema_std=std)
+    steps = 400
+    for step in range(1, steps + 1):
+        with torch.no_grad():
+            for parameter in state.model.parameters():
+                parameter.fill_(step / steps)
+        state.finish_step(step, {}, 10.0)
+    i = torch.arange(1, steps + 1, dtype=torch.float64) / steps
+    profile = i ** power_of(std)
+    profile /= profile.sum()
+    mean = (profile * i).sum()
+    assert (profile * (i - mean) ** 2).sum().sqrt().item() == pytest.approx(std, rel=0.02)
+    for parameter in state.sampled.parameters():
+        torch.testing.assert_close(
+            parameter, torch.full_like(parameter, mean.item()), rtol=1e-2, atol=1e-3
+        )
+
+
+def test_the_power_average_begins_with_the_first_trained_weights() -> None:
+    state = fresh(ema="power")
+    stepped(state, 1)
+    for average, value in zip(state.sampled.parameters(), state.model.parameters(), strict=True):
+        torch.testing.assert_close(average, value)
 
 
 def test_buffers_are_copied_and_not_averaged() -> None:
@@ -206,7 +234,9 @@ def test_looking_for_a_bad_term_takes_nothing_away() -> None:
 # --------------------------------------------------------------------------- snapshots
 
 
-@pytest.mark.parametrize("changes", [{}, {"ema_half_life": 0}, {"optimizer": "adam"}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{}, {"ema_half_life": 0}, {"optimizer": "adam"}, {"ema": "power"}], ids=str
+)
 def test_a_restored_state_goes_on_to_the_last_bit(changes: dict[str, Any]) -> None:
     straight, half = fresh(**changes), fresh(**changes)
     stepped(straight, 6)
