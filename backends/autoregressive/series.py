@@ -33,7 +33,7 @@ class Config:
 
     layers: Annotated[int, "Transformer blocks", Bounds(1, 32)] = 2
     heads: Annotated[int, "attention heads a block; must divide width", Bounds(1, 32)] = 4
-    width: Annotated[int, "channels of the residual stream", Bounds(8, 1024)] = 32
+    width: Annotated[int, "channels of the residual stream", Bounds(8, 1024)] = 64
     dropout: Annotated[float, "share of each branch's output dropped", Bounds(0, 0.9)] = 0.2
 
     def __post_init__(self) -> None:
@@ -71,7 +71,7 @@ class Series(Model):
     learns: ClassVar[DataKind | None] = "series"
     asks: ClassVar[frozenset[str]] = frozenset({"length"})
     recipe: ClassVar[Mapping[str, Any]] = {
-        "steps": 400,
+        "steps": 200,
         "batch_size": 32,
         "lr": 3e-3,
         "weight_decay": 0.1,

@@ -87,7 +87,9 @@ def _nothing(typed: str) -> str:
 def _entry_of(name: str, modality: str) -> str:
     holds = _modality(name)
     if holds != modality:
-        fitting = ", ".join(own for own in _entries.own() if _modality(own) == modality)
+        there = [own for own in _entries.own() if _modality(own) == modality]
+        there.sort(key=lambda own: not _entries.entry(own).EMBEDDED)
+        fitting = ", ".join(there[:4])
         other = f"{name} holds {_NOUNS[holds]}, but the model learns {_NOUNS[modality]}"
         raise DataError(f"{other}: use one of {fitting}")
     return name
