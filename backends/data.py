@@ -31,6 +31,11 @@ class Source(ABC):
         """Whether items are read ahead."""
         return False
 
+    @property
+    def augments(self) -> bool:
+        """Whether :meth:`fetch` looks at its ``seeds``; where not, none are made."""
+        return True
+
     @abstractmethod
     def __len__(self) -> int: ...
 
@@ -76,6 +81,11 @@ class Images(Source):
         """Whether the pictures stay where they are, as they do not fit into a device's memory."""
         return self.pixels.nbytes > RESIDENT
 
+    @property
+    def augments(self) -> bool:
+        """Only a flip is drawn."""
+        return self.flip
+
     def fetch(
         self, indices: Tensor, seeds: Tensor, epoch_seed: int
     ) -> tuple[Tensor, Tensor | None]:
@@ -109,6 +119,11 @@ class Tokens(Source):
     ids: Tensor
     context: int
     shift: bool = False
+
+    @property
+    def augments(self) -> bool:
+        """The shift is one an epoch, and no item's own."""
+        return False
 
     def __len__(self) -> int:
         room = len(self.ids) - 1 - (self.context - 1 if self.shift else 0)
@@ -179,12 +194,15 @@ class Order:
         n = len(self.source)
         lanes = torch.arange(self.batch_size) * n // self.batch_size
         indices = (lanes + step) % n
-        return self.source.fetch(indices, mix(indices, self.seed), 0)
+        return self.source.fetch(indices, self._seeds(indices, self.seed), 0)
 
     def _fetch(self, epoch: int, begin: int, end: int) -> tuple[Tensor, Tensor | None]:
         key = seed_of(self.seed, epoch, "order")
         indices = permutation(len(self.source), key)[begin:end]
-        return self.source.fetch(indices, mix(indices, key), key)
+        return self.source.fetch(indices, self._seeds(indices, key), key)
+
+    def _seeds(self, indices: Tensor, key: int) -> Tensor:
+        return mix(indices, key) if self.source.augments else indices
 
 
 def permutation(n: int, key: int) -> Tensor:
