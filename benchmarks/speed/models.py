@@ -14,7 +14,8 @@ from benchmarks.speed.turns import Comparison, compare
 
 FASTEST, MEMORY = 0.98, 1.1
 SECONDS, STEPS = 4.0, 8
-"""CPU seconds of turns of a model, and steps after which its memory is read."""
+"""CPU seconds of turns of a model where no others are asked for, and steps after which its memory
+is read."""
 TURN, MOST_STEPS = 0.1, 20
 """Seconds that a turn should take, and the most steps of it: a logged point is one a turn."""
 
@@ -24,12 +25,12 @@ def names() -> list[str]:
     return catalogue.models()
 
 
-def measure(name: str, folder: Path) -> Iterator[Figure]:
-    """The model's two lines of the table."""
+def measure(name: str, folder: Path, seconds: float = SECONDS) -> Iterator[Figure]:
+    """The model's two lines of the table, after turns of so many CPU seconds."""
     what = f"training step of {name}"
     target, limit = f">= {FASTEST}x", f"<= {MEMORY}x"
     try:
-        found = isolated(functools.partial(_throughput, name, folder / "speed"))
+        found = isolated(functools.partial(_throughput, name, folder / "speed", seconds))
         ours = isolated(functools.partial(_our_memory, name, folder / "memory"))
         floor = isolated(functools.partial(_bare_memory, name))
     except BrokenError as broken:
@@ -54,7 +55,7 @@ def measure(name: str, folder: Path) -> Iterator[Figure]:
     )
 
 
-def _throughput(name: str, folder: Path) -> Comparison:
+def _throughput(name: str, folder: Path, seconds: float) -> Comparison:
     floor = _bare(name)
     floor()
     begin = time.process_time()
@@ -67,7 +68,7 @@ def _throughput(name: str, folder: Path) -> Comparison:
         for _ in range(stride):
             floor()
 
-    return compare(ours, theirs, warm_up=1, pieces=stride, budget=SECONDS)
+    return compare(ours, theirs, warm_up=1, pieces=stride, budget=seconds)
 
 
 def _our_memory(name: str, folder: Path) -> int:

@@ -20,18 +20,20 @@ def main(arguments: Sequence[str]) -> int:
     machine.one_thread()
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="genai-tui-") as scratch:
-        for figure in measure(Path(scratch), Peers(asked.peers), asked.only):
+        for figure in measure(Path(scratch), Peers(asked.peers), asked.only, asked.seconds):
             figures.append(figure)
             print(f"{figure.what}: {figure.value} {figure.unit} {figure.note}", file=sys.stderr)
     print(f"{machine.caption()}\n\n{table(figures)}")
     return 0
 
 
-def measure(folder: Path, peers: Peers, only: Sequence[str]) -> Iterator[Figure]:
+def measure(
+    folder: Path, peers: Peers, only: Sequence[str], seconds: float = models.SECONDS
+) -> Iterator[Figure]:
     """The figures of the rows whose names match one of ``only``; of all if there is none."""
     for name in models.names():
         if _chosen(name, only):
-            yield from models.measure(name, folder / "models" / name)
+            yield from models.measure(name, folder / "models" / name, seconds)
     wanted = [row for row in ROWS if _chosen(row.name, only)]
     yield from rows.measure(wanted, folder / "rows", peers)
 
@@ -56,5 +58,11 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME",
         help=f"rows of these names or patterns: {names}, or a model such as vae/*",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=models.SECONDS,
+        help="CPU seconds of turns a model (%(default)s): more make its ratio surer",
     )
     return parser
