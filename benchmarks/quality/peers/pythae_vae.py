@@ -1,4 +1,4 @@
-"""The VAE of pythae with its own training pipeline and samplers, in the setting of its README."""
+"""The VAE of pythae with its own training pipeline and samplers: batch 100, 10 latents."""
 
 import logging
 from collections.abc import Mapping
