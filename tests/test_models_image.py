@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from backends.diffusion.rectified_flow import RectifiedFlow
-from backends.gan._penalties import squared_gradients
 from backends.gan.dcgan import DCGAN
 from backends.knobs import ConfigError, configure
 from backends.model import Batch, DataShape, Model, RequestError
@@ -265,42 +264,6 @@ def test_temperature_zero_draws_the_mean_of_each_class() -> None:
     images = draw(stir(build("vae bernoulli")), temperature=0.0)
     assert torch.equal(images[:3], images[3:])
     assert not torch.equal(images[0], images[1])
-
-
-# --------------------------------------------------------------------------- GAN
-
-
-def test_penalty_is_the_squared_gradient_of_a_linear_discriminator() -> None:
-    weights = torch.randn(1, 3, 4, 4)
-    x = torch.randn(5, 3, 4, 4)
-    penalty = squared_gradients(lambda x, y: (weights * x).sum((1, 2, 3)), x, None)
-    torch.testing.assert_close(penalty, weights.square().sum().expand(5))
-
-
-def test_penalty_has_a_gradient_of_its_own() -> None:
-    scale = nn.Parameter(torch.tensor(3.0))
-    penalty = squared_gradients(lambda x, y: scale * x.sum((1, 2, 3)), torch.ones(2, 1, 2, 2), None)
-    penalty.mean().backward()  # |scale · 1|² over 4 pixels
-    assert scale.grad is not None
-    assert scale.grad.item() == pytest.approx(2 * 3.0 * 4)
-
-
-def test_relativistic_game_is_fair_where_both_look_alike() -> None:
-    model = build("dcgan relativistic")
-    assert isinstance(model, DCGAN)
-    nn.init.zeros_(model.D.head.last.weight)  # pyright: ignore
-    x = pictures(6)
-    terms = model.discriminator_loss(batch_of(x))
-    assert terms["loss"].item() == pytest.approx(math.log(2))
-    assert terms["r1"].item() == terms["r2"].item() == 0
-    assert model.generator_loss(batch_of(x))["loss"].item() == pytest.approx(math.log(2))
-
-
-def test_gamma_falls_from_its_start_to_its_end() -> None:
-    model = build("dcgan relativistic", gamma=2.0, gamma_final=0.5)
-    assert isinstance(model, DCGAN)
-    gammas = [model.gamma(progress) for progress in (0.0, 0.5, 1.0)]
-    assert gammas == pytest.approx([2.0, 1.25, 0.5])
 
 
 # --------------------------------------------------------------------------- nets

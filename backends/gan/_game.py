@@ -241,7 +241,8 @@ class Game(Model):
             self.paint(z[part], None if y is None else y[part], request, generator)
             for part in chunks(len(z))
         ]
-        return Samples(torch.cat(drawn).float(), labels=[] if y is None else y.tolist())
+        images = torch.cat(drawn).float().clamp(-1, 1)
+        return Samples(images, labels=[] if y is None else y.tolist())
 
     def paint(
         self, z: Tensor, y: Tensor | None, request: SampleRequest, generator: torch.Generator
