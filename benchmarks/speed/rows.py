@@ -67,7 +67,8 @@ def _pace(seconds: float, outcome: Outcome) -> str:
     if outcome.per_second is not None:
         count, name = outcome.per_second
         return f"{count / seconds:,.0f} {name}/s"
-    return f"{1000 * seconds:.3g} ms"
+    milliseconds = 1000 * seconds
+    return f"{milliseconds:,.0f} ms" if milliseconds >= 100 else f"{milliseconds:.3g} ms"
 
 
 def measure(rows: Sequence[Row], folder: Path, peers: Peers) -> Iterator[Figure]:

@@ -26,7 +26,7 @@ def _step(folder: Path, peers: Peers) -> Outcome:
     config = config_of(model, batch_size=BATCH)
     ours = Loop(model, noise(32), folder, config)
     ours.settle(3)
-    note = f"{parameters(model)}, theirs {parameters(diffusion.model)}"
+    note = f"{parameters(model)}, theirs {parameters(diffusion.model)} and attention at every level"
     return Outcome(compare(ours, theirs), note)
 
 
@@ -74,7 +74,9 @@ def _sampling(folder: Path, peers: Peers) -> Outcome:
         warm_up=1,
         share=16 / 64,
     )
-    return Outcome(found, "quality: see `python -m benchmarks quality`", (64, "images"))
+    sizes = f"{parameters(model)}, theirs {parameters(diffusion.model)}"
+    note = f"{sizes}; how good both are: `python -m benchmarks quality`"
+    return Outcome(found, note, (64, "images"))
 
 
 ROWS = (
