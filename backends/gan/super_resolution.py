@@ -45,7 +45,7 @@ class Config(RulesConfig, BalanceConfig, SightConfig):
     pretrain: Annotated[float, "share of the training before D plays", Bounds(0, 1)] = 0.6
     content: Annotated[float, "weight of the mean absolute error", Bounds(0, 1000)] = 1.0
     features: Annotated[float, "weight of the error in D's features", Bounds(0, 1000)] = 0.1
-    adversarial: Annotated[float, "weight of what D says", Bounds(0, 1000)] = 0.02
+    adversarial: Annotated[float, "weight of what D says", Bounds(0, 1000)] = 0.05
 
 
 class SuperResolution(Game):
@@ -55,7 +55,7 @@ class SuperResolution(Game):
     one_pass = True
     asks: ClassVar[frozenset[str]] = frozenset({"image"})
     recipe: ClassVar[Mapping[str, Any]] = {
-        "steps": 2000,
+        "steps": 1500,
         "batch_size": 32,
         "clip_grad": 0.0,
         "sample_count": 16,
