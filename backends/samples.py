@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from backends import fancharts, seeds
+from backends import fancharts, seeds, waveforms
 from backends.data import DataError
 from backends.datasets._pictures import whole
 from backends.model import Model, RequestError, Samples
@@ -62,7 +62,8 @@ def write(folder: Path, samples: Samples, request: SampleRequest) -> int:
     """Writes ``folder`` as a whole, in place of an older one; how many samples it holds.
 
     Pictures become ``000.png`` ... and ``grid.png``, texts ``000.txt`` ..., forecasts ``000.csv``
-    ... and pictures of them; ``request.json`` tells what was asked and the labels.
+    ... and sounds ``000.wav`` ..., both with pictures of them; ``request.json`` tells what was
+    asked, the labels and the captions.
     """
     hidden = folder.with_name(f".tmp-{folder.name}-{os.getpid()}")
     shutil.rmtree(hidden, ignore_errors=True)
@@ -72,10 +73,12 @@ def write(folder: Path, samples: Samples, request: SampleRequest) -> int:
         fancharts.tables(hidden, samples.forecasts)
         drawn = [fancharts.chart(samples.forecasts, i) for i in range(len(samples.forecasts.past))]
         count = _write_pictures(hidden, np.stack(drawn))
+    if samples.audio is not None:
+        count = _write_sounds(hidden, samples.audio, samples.rate)
     for index, text in enumerate(samples.texts):
         (hidden / f"{index:03d}.txt").write_text(text, encoding="utf-8", newline="")
-    asked = msgspec.json.encode({"request": request, "labels": list(samples.labels)})
-    (hidden / "request.json").write_bytes(asked)
+    told = {"labels": list(samples.labels), "captions": list(samples.captions)}
+    (hidden / "request.json").write_bytes(msgspec.json.encode({"request": request, **told}))
     shutil.rmtree(folder, ignore_errors=True)
     hidden.rename(folder)
     return count + len(samples.texts)
@@ -103,6 +106,13 @@ def _write_pictures(folder: Path, pixels: np.ndarray) -> int:
         _save(picture, folder / f"{index:03d}.png")
     _save(grid(pixels), folder / "grid.png")
     return len(pixels)
+
+
+def _write_sounds(folder: Path, audio: Tensor, rate: int) -> int:
+    sounds = audio.detach().float().cpu().numpy()
+    for index, sound in enumerate(sounds):
+        waveforms.save(folder / f"{index:03d}.wav", sound, rate)
+    return _write_pictures(folder, np.stack([waveforms.tile(sound) for sound in sounds]))
 
 
 def _save(picture: np.ndarray, path: Path) -> None:
