@@ -17,8 +17,10 @@ class TrainConfig:
         int, "micro-batches that a batch is computed in, to save memory", Bounds(1, 4096)
     ] = 1
     optimizer: Annotated[
-        Literal["adamw", "adam", "rmsprop"], "the optimizer; rmsprop takes beta2 alone"
+        Literal["adamw", "adam", "rmsprop", "muon"],
+        "the optimizer; rmsprop takes beta2 alone; muon turns matrices, the rest follows adamw",
     ] = "adamw"
+    matrix_lr: Annotated[float, "rate of the matrices over lr (muon)", Bounds(0, 1000)] = 7.0
     beta1: Annotated[float, "decay of the gradient's running mean", Bounds(0, 0.9999)] = 0.9
     beta2: Annotated[float, "decay of the squared gradient's mean", Bounds(0, 0.99999)] = 0.99
     weight_decay: Annotated[float, "decoupled weight decay (adamw)", Bounds(0, 1)] = 0.0

@@ -72,12 +72,12 @@ class Window:
 class TrainState:
     """The moving parts of one training, and their snapshot."""
 
-    def __init__(self, model: Model, config: TrainConfig) -> None:
+    def __init__(self, model: Model, config: TrainConfig, precision: str = "float32") -> None:
         self.model = model
         self.phases = list(model.phases())
         self._learning = {phase.name: _learning(phase.module) for phase in self.phases}
         self.ema = copy.deepcopy(model) if config.ema_half_life else None
-        self.optimizers = [optimizer_of(phase.module, config) for phase in self.phases]
+        self.optimizers = [optimizer_of(phase.module, config, precision) for phase in self.phases]
         # Walking a module's tree takes a share of a small model's step; its tensors stay the same.
         self.weights = [list(phase.module.parameters()) for phase in self.phases]
         followed = self.ema if self.ema is not None else model

@@ -98,6 +98,7 @@ class _Loop:
         self.saver = Saver(self.root, job.config.keep_checkpoints, job.barrier)
         self.bad: tuple[int, str, float] | None = None  # first term that was not finite
         self.warned = False
+        self.baselines: Mapping[str, float] | None = None
         self.stop: Command | None = None
         self.clock = Clock()
 
@@ -125,6 +126,7 @@ class _Loop:
         checkpoints.sweep(self.root)
         yield self._phase("loading the checkpoint")
         found = checkpoints.load_newest(self.root)
+        job.model.carry(self.config.batch_size)
         job.model.to(job.device)
         if found is None:
             job.model.observe(held_batch(self.data.validation, INPUTS, job.device))
@@ -149,7 +151,7 @@ class _Loop:
             )
         torch.set_num_threads(self.numerics.threads)
         self.numerics.place(self.job.model)
-        self.state = TrainState(self.job.model, self.config)
+        self.state = TrainState(self.job.model, self.config, self.numerics.precision)
         losses: list[Loss] = [phase.loss for phase in self.state.phases]
         self.stepper = Stepper(self.state, losses, self.feed, self.numerics, self.job.seed)
         if found is not None:
@@ -232,6 +234,8 @@ class _Loop:
             self._catch_up()
             yield self._phase("validating")
             values |= self._validate()
+            if "loss" in values and "validation/loss" in values:
+                values["gap"] = values["validation/loss"] - values["loss"]
         yield records.Step(
             step=self.step,
             t=time.time(),
@@ -286,7 +290,14 @@ class _Loop:
             seed=self.job.seed,
             progress=self.step / self.config.steps,
         )
-        return {f"validation/{name}": value for name, value in terms.items()}
+        return {f"validation/{name}": value for name, value in terms.items()} | self._compared()
+
+    def _compared(self) -> dict[str, float]:
+        """What models without a network reach on this data: lines across the chart."""
+        term = self.job.model.compares
+        if self.baselines is None:
+            self.baselines = self.job.dataset.baselines() if term else {}
+        return {f"{name}/{term}": value for name, value in self.baselines.items()}
 
     def _usual_request(self) -> SampleRequest:
         return SampleRequest(count=self.config.sample_count, seed=self.job.seed)

@@ -2,7 +2,8 @@
 
 A key is ``who/what`` or ``what/part``. A prefix that names *who* has the value groups by what
 follows it, so that ``G/loss``, ``D/loss``, ``loss`` and ``validation/loss`` share the chart
-"loss": networks are written with a capital as in papers, splits of the data are known by name.
+"loss": networks are written with a capital as in papers, splits of the data are known by name,
+and what counts instead of learning begins with a digit, as ``4-gram/loss``.
 Any other prefix is *what* is measured in parts: ``loss_t/0.00-0.25`` is in the chart "loss_t".
 """
 
@@ -27,7 +28,11 @@ def group_of(key: str) -> str:
     prefix, slash, rest = key.partition("/")
     if not slash:
         return key
-    return group_of(rest) if prefix in SPLITS or prefix[:1].isupper() else prefix
+    return group_of(rest) if _is_who(prefix) else prefix
+
+
+def _is_who(prefix: str) -> bool:
+    return prefix in SPLITS or prefix[:1].isupper() or prefix[:1].isdecimal()
 
 
 def short_names(group: Group) -> list[str]:

@@ -1,6 +1,7 @@
 """Text: vocabularies, how it is split, the embedded texts, files and folders of one's own."""
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from backends.data import DataError, Dataset, Tokens
 from backends.datasets import names, shakespeare_mini, text_file
+from backends.datasets._counts import ngram_losses
 from backends.datasets._shape import shape_from_state, shape_state
 from backends.datasets._text import split, text_dataset
 from backends.datasets._vocabulary import Bytes, Characters, from_state
@@ -288,3 +290,39 @@ def test_a_large_vocabulary_is_mentioned(tmp_path: Path) -> None:
     file.write_text("".join(chr(0x4E00 + i) for i in range(1500)))
     data = text_file.load(text_file.Config(context=8), file, 0.1)
     assert "1,500 distinct characters" in data.notices[0]
+
+
+def test_losses_of_counts_are_those_counted_by_hand() -> None:
+    """Of "aabab" and "ab", with V = 2: N(a) = 3; after a come one a and two b, after b one a."""
+    found = ngram_losses(np.array([0, 0, 1, 0, 1]), np.array([0, 1]), 2)
+    one = [-math.log((3 + 0.05) / (5 + 0.1)), -math.log((2 + 0.05) / (5 + 0.1))]
+    assert found["1-gram"] == pytest.approx(sum(one) / 2)
+    assert found["2-gram"] == pytest.approx(-math.log((2 + 0.05) / (3 + 0.1)))
+    assert list(found) == ["1-gram", "2-gram"]  # there is no third token to predict
+
+
+def test_contexts_do_not_reach_across_the_split() -> None:
+    """In "ababab" b always follows a; the held-out "ba" begins no pair with the a before it."""
+    found = ngram_losses(np.array([0, 1] * 3), np.array([1, 0, 1]), 2)
+    ba, ab = -math.log(2.05 / 2.1), -math.log(3.05 / 3.1)
+    assert found["2-gram"] == pytest.approx((ba + ab) / 2)
+    assert found["3-gram"] == pytest.approx(-math.log(2.05 / 2.1))
+
+
+def test_what_was_never_seen_is_as_likely_as_anything() -> None:
+    found = ngram_losses(np.array([0, 0, 0]), np.array([2, 2]), 4)
+    assert found["2-gram"] == pytest.approx(math.log(4))
+
+
+def test_a_text_brings_its_counts_along() -> None:
+    lines = shakespeare_mini.load(shakespeare_mini.Config(), None, 0.1).baselines()
+    assert list(lines) == ["1-gram", "2-gram", "3-gram", "4-gram"]
+    assert lines["1-gram"] > lines["2-gram"] > lines["3-gram"] > lines["4-gram"] > 1
+
+
+def test_with_one_section_the_end_is_held_out(tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text("".join(f"{i:05d}\n" for i in range(2000)))
+    train, held = parts(text_file.load(text_file.Config(context=8, sections=1), file, 0.1))
+    assert (train + held) == file.read_text()
+    assert len(held) == 1200

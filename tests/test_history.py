@@ -174,6 +174,7 @@ def test_a_hundred_thousand_scalars_fold_in_a_tenth_of_a_second() -> None:
         ("validation/G/loss", "loss"),
         ("D/r1", "r1"),
         ("D/grad_norm", "grad_norm"),
+        ("4-gram/loss", "loss"),
         ("loss_t/0.00-0.25", "loss_t"),
         ("score/fid-classifier", "score"),
         ("/", ""),

@@ -190,7 +190,7 @@ def test_validation_is_logged_with_its_step(tmp_path: Path) -> None:
         2: ["validation/loss", "validation/worst"],
         3: ["grad_norm", "loss", "lr", "worst"],
         4: ["validation/loss", "validation/worst"],
-        5: ["grad_norm", "loss", "lr", "validation/loss", "validation/worst", "worst"],
+        5: ["gap", "grad_norm", "loss", "lr", "validation/loss", "validation/worst", "worst"],
     }
 
 

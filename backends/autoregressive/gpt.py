@@ -1,22 +1,26 @@
-"""GPT: decoder-only Transformer with rotary positions, on characters or bytes."""
+"""GPT: a causal Transformer that writes text, on characters, bytes or byte pairs.
 
-import math
-from collections.abc import Callable, Mapping
+Radford et al. 2018, "Improving Language Understanding by Generative Pre-Training", with what has
+proven itself since: rotary positions (Su 2021), RMS norm and QK-norm, squared ReLU (So 2021) or
+SwiGLU, grouped queries (Ainslie 2023), projections that begin at zero, capped logits (Gemma 2,
+2024), embeddings of pairs and triples of tokens, and Muon for the matrices (Jordan 2024).
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from backends.autoregressive._embedding import NGrams, Smear
+from backends.autoregressive._language import Choose, LanguageModel
 from backends.knobs import Bounds, ConfigError
-from backends.model import Batch, DataShape, Losses, Model, RequestError, Samples, Vocabulary
-from backends.nets.transformer import Activation, Cache, Transformer, linear, rms_norm
-from backends.records import Modality, SampleRequest
+from backends.model import Batch, DataShape, Losses
+from backends.nets.transformer import Activation, Cache, Transformer, rms_norm
 
-LENGTH, LENGTH_LIMIT = 256, 65_536
-TEMPERATURE = 0.8
 AT_ONCE, CACHE_BYTES = 64, 2**30
 """Texts that are drawn at once, and the most memory that their keys and values may take."""
 
@@ -27,13 +31,24 @@ class Config:
 
     layers: Annotated[int, "Transformer blocks", Bounds(1, 64)] = 4
     heads: Annotated[int, "attention heads a block; must divide width", Bounds(1, 64)] = 4
+    kv_heads: Annotated[
+        int, "heads of keys and values, which groups of heads share; 0: one each", Bounds(0, 64)
+    ] = 0
     width: Annotated[int, "channels of the residual stream", Bounds(8, 4096)] = 128
     mlp_ratio: Annotated[float, "hidden channels of the MLP over width", Bounds(0.5, 16)] = 4.0
+    activation: Annotated[Activation, "activation of the MLP"] = "relu2"
     dropout: Annotated[
         float, "share of each branch's output dropped; 0.2 for a short text", Bounds(0, 0.9)
     ] = 0.0
-    tie_weights: Annotated[bool, "one matrix for embedding and head"] = True
-    activation: Annotated[Activation, "activation of the MLP"] = "swiglu"
+    tie_weights: Annotated[bool, "one matrix for embedding and head"] = False
+    logit_cap: Annotated[float, "limit that tanh keeps logits within; 0: none", Bounds(0, 1e4)] = 15
+    smear: Annotated[bool, "mix a share of the token before into each embedding"] = True
+    pairs: Annotated[
+        int, "embeddings of pairs of tokens, shared if there are more; 0: none", Bounds(0, 2**24)
+    ] = 8192
+    triples: Annotated[
+        int, "embeddings of triples of tokens, shared if there are more; 0: none", Bounds(0, 2**24)
+    ] = 0
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -42,22 +57,20 @@ class Config:
             raise ConfigError(
                 f"width / heads must be even for rotary positions, not {self.width // self.heads}"
             )
+        if self.kv_heads and self.heads % self.kv_heads:
+            raise ConfigError(f"kv_heads {self.kv_heads} must divide heads {self.heads}")
 
 
-class GPT(Model):
-    """p(x) = Π p(x_t | x_<t), each factor a softmax over the vocabulary (Radford et al. 2018).
-
-    Learns from ids [B, T + 1] below V; T is ``shape.size[0]`` and V ``shape.vocabulary.size``.
-    """
+class GPT(LanguageModel):
+    """p(x_t | x_<t) by a stack of causal blocks; see LanguageModel for the data."""
 
     Config = Config
-    modality: ClassVar[Modality] = "text"
-    asks: ClassVar[frozenset[str]] = frozenset({"prompt", "length", "temperature", "top_k"})
-    default_dataset: ClassVar[str] = "shakespeare-mini"
     recipe: ClassVar[Mapping[str, Any]] = {
         "steps": 2000,
         "batch_size": 16,
         "lr": 3e-3,
+        "optimizer": "muon",
+        "schedule": "linear",
         "beta2": 0.95,
         "ema_half_life": 50.0,
         "validate_batches": 32,
@@ -67,122 +80,88 @@ class GPT(Model):
     def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__(config, shape)
         self.config: Config = config
-        if shape.vocabulary is None:
-            raise ConfigError("this model learns from text, and the data has no vocabulary")
-        self.vocabulary: Vocabulary = shape.vocabulary
-        self.embedding = nn.Embedding(self.vocabulary.size, config.width)
+        size, width = self.vocabulary.size, config.width
+        self.embedding = nn.Embedding(size + 1, width)  # the last: before the beginning
+        rows = {2: config.pairs, 3: config.triples}
+        ngrams = [NGrams(size, n, count, width) for n, count in rows.items() if count]
+        self.ngrams: Sequence[NGrams] = nn.ModuleList(ngrams)  # pyright: ignore[reportAttributeAccessIssue]
+        self.smear = Smear() if config.smear else None
         self.transformer = Transformer(
             layers=config.layers,
             heads=config.heads,
-            width=config.width,
+            width=width,
             context=shape.size[0],
+            kv_heads=config.kv_heads,
             mlp_ratio=config.mlp_ratio,
             dropout=config.dropout,
             activation=config.activation,
         )
-        if config.tie_weights:
-            self.head = None
+        # A table of directions, one a token, as the embedding is: no matrix for Muon to turn.
+        self.head = None if config.tie_weights else nn.Embedding(size, width)
+        if self.head is None:
             nn.init.normal_(self.embedding.weight, std=0.02)
         else:
-            self.head = linear(config.width, self.vocabulary.size, gain=0)
+            nn.init.zeros_(self.head.weight)
 
     def logits(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
         """Logits [B, n, V] of what follows each of ``ids`` [B, n]; see Transformer.forward."""
-        x = rms_norm(self.embedding(ids))  # [B, n, C]
+        x = rms_norm(self._embedded(ids, cache))  # [B, n, C]
         x = self.transformer(x, cache)
-        head = self.embedding if self.head is None else self.head
-        return F.linear(x, head.weight).float()  # => [B, n, V]
+        head = self.embedding.weight[:-1] if self.head is None else self.head.weight
+        logits, cap = F.linear(x, head).float(), self.config.logit_cap  # [B, n, V]
+        return cap * torch.tanh(logits / cap) if cap else logits
+
+    def _embedded(self, ids: Tensor, cache: Cache | None) -> Tensor:
+        """Embeddings [B, n, C] of ids and of what the cache knows to stand before them."""
+        seen = self._with_two_before(ids, cache)  # [B, 2 + n], V before the beginning
+        x = self.embedding(seen[:, 1:])
+        x = x[:, 1:] if self.smear is None else self.smear(rms_norm(x))
+        for ngrams in self.ngrams:
+            x = x + ngrams(seen[:, 3 - ngrams.n :])
+        return x
+
+    def _with_two_before(self, ids: Tensor, cache: Cache | None) -> Tensor:
+        begin = 0 if cache is None else cache.length
+        if cache is not None:
+            cache.ids[:, begin : begin + ids.shape[1]] = ids
+            if begin >= 2:
+                return cache.ids[:, begin - 2 : begin + ids.shape[1]]
+            ids = cache.ids[:, : begin + ids.shape[1]]
+        return F.pad(ids, (2 - begin, 0), value=self.vocabulary.size)
 
     def loss(self, batch: Batch) -> Losses:
-        """Cross-entropy in nats a token, and the same in bits."""
-        logits = self.logits(batch.x[:, :-1])  # [B, T, V]
-        loss = F.cross_entropy(logits.flatten(0, 1), batch.x[:, 1:].flatten())
-        return {"loss": loss, "bits_per_character": loss.detach() / math.log(2)}
+        """Cross-entropy in nats a token, and in bits a byte."""
+        return self.terms(self.logits(batch.x[:, :-1]), batch.x[:, 1:])
 
-    def check(self, request: SampleRequest) -> None:
-        """Raises RequestError for what this model cannot do, or for a number out of its range."""
-        super().check(request)
-        _limit("length", request.length, 1, LENGTH_LIMIT)
-        _limit("top_k", request.top_k, 1, math.inf)
-        _limit("temperature", request.temperature, 0, 100)
-        self.encode(request.prompt)
-
-    @torch.no_grad()
-    def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
-        """``count`` texts: the prompt, then ``length`` tokens (256 unless asked otherwise).
-
-        Without a prompt a text follows the vocabulary's start, which is not part of it. The
-        ``temperature`` (0.8) may be 0: then the likeliest token is always taken. ``top_k`` draws
-        from the k likeliest tokens alone. Prompt and text may be longer than the context T: what
-        is drawn then depends on the last T/2 to T tokens, see :func:`continuations`.
-
-        Raises:
-            RequestError: for a prompt that the vocabulary cannot spell, or a number out of range.
-        """
-        self.check(request)
-        most = self._at_once()
-        sizes = [min(most, request.count - i) for i in range(0, request.count, most)]
-        # Token by token, casting the weights to a shorter type costs more than it saves.
-        with torch.autocast(self.device.type, enabled=False):
-            texts = [text for n in sizes for text in self._texts(n, request, generator)]
-        return Samples(texts=texts)
-
-    def _at_once(self) -> int:
+    def at_once(self) -> int:
+        """As many texts as their keys and values fit into memory."""
         text = 8 * self.config.layers * self.shape.size[0] * self.config.width  # bytes
         return max(1, min(AT_ONCE, CACHE_BYTES // text))
 
-    def _texts(self, count: int, request: SampleRequest, generator: torch.Generator) -> list[str]:
-        prompt = self.encode(request.prompt)
-        begin = torch.tensor(prompt or [self.vocabulary.start], device=self.device)  # [n]
-        temperature = TEMPERATURE if request.temperature is None else request.temperature
-        choose = partial(draw, temperature=temperature, top_k=request.top_k, generator=generator)
-        ids = continuations(self, begin.repeat(count, 1), request.length or LENGTH, choose)
-        return [self.vocabulary.decode(prompt + new) for new in ids.tolist()]
+    def continuations(self, ids: Tensor, length: int, choose: Choose) -> Tensor:
+        """The next ``length`` tokens [B, length] after ``ids`` [B, n].
 
-    def encode(self, prompt: str | None) -> list[int]:
-        """Ids of a prompt, which may be empty; a RequestError where it cannot be spelled."""
-        try:
-            return self.vocabulary.encode(prompt or "")
-        except ValueError as error:
-            raise RequestError(f"the prompt cannot be used: {error}") from None
+        Every token is computed once and its keys and values are kept. When they fill the context T,
+        the last T/2 tokens are computed anew as its first half: so the logits are at all times
+        exactly those of the whole network on the last T/2 to T tokens, at the cost of one token
+        more a token.
+        """
+        model = self._cast() if torch.is_autocast_enabled(ids.device.type) else self
+        cache, n = model.transformer.cache(len(ids)), ids.shape[1]
+        seen = torch.cat([ids, ids.new_zeros(len(ids), length)], dim=1)  # [B, n + length]
+        begin = max(0, n - cache.capacity)
+        for end in range(n, n + length):
+            seen[:, end] = choose(model.logits(seen[:, begin:end], cache)[:, -1])
+            begin = end
+            if cache.length == cache.capacity:
+                cache.clear()
+                begin = end + 1 - max(1, cache.capacity // 2)
+        return seen[:, n:]
 
-
-def continuations(
-    model: GPT, ids: Tensor, length: int, choose: Callable[[Tensor], Tensor]
-) -> Tensor:
-    """The next ``length`` tokens [B, length] after ``ids`` [B, n], ``choose`` taking logits [B, V].
-
-    Every token is computed once and its keys and values are kept. When they fill the context T,
-    the last T/2 tokens are computed anew as its first half: so the logits are at all times exactly
-    those of the whole network on the last T/2 to T tokens, at the cost of one token more a token.
-    """
-    cache, n = model.transformer.cache(len(ids)), ids.shape[1]
-    seen = torch.cat([ids, ids.new_zeros(len(ids), length)], dim=1)  # [B, n + length]
-    begin = max(0, n - cache.capacity)
-    for end in range(n, n + length):
-        seen[:, end] = choose(model.logits(seen[:, begin:end], cache)[:, -1])
-        begin = end
-        if cache.length == cache.capacity:
-            cache.clear()
-            begin = end + 1 - max(1, cache.capacity // 2)
-    return seen[:, n:]
-
-
-def draw(
-    logits: Tensor, temperature: float, top_k: int | None, generator: torch.Generator
-) -> Tensor:
-    """Tokens [B] drawn from softmax(logits [B, V] / temperature), of the ``top_k`` likeliest."""
-    if temperature == 0 or top_k == 1:
-        return logits.argmax(dim=-1)
-    if top_k is not None:
-        least = logits.topk(min(top_k, logits.shape[-1])).values[:, -1:]
-        logits = logits.masked_fill(logits < least, -math.inf)
-    # Less the greatest first, so that a tiny temperature does not overflow.
-    logits = (logits - logits.amax(dim=-1, keepdim=True)) / temperature
-    return torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)[:, 0]
-
-
-def _limit(name: str, value: float | None, low: float, high: float) -> None:
-    if value is not None and not low <= value <= high:
-        most = f" and at most {high:g}" if math.isfinite(high) else ""
-        raise RequestError(f"{name} must be at least {low:g}{most}, not {value:g}")
+    def _cast(self) -> "GPT":
+        """A copy with matrices in bfloat16: cast once, and not at every token."""
+        model = copy.deepcopy(self)
+        for module in model.modules():
+            if isinstance(module, nn.Linear):
+                module.bfloat16()
+        return model

@@ -1,12 +1,14 @@
 """Makes a data set of a text: what is held out are whole stretches, spread over the text."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from backends.data import DataError, Dataset, Tokens
+from backends.datasets._counts import ngram_losses
 from backends.model import DataShape, Vocabulary
 
 Ids = NDArray[np.int64]
@@ -41,6 +43,7 @@ def text_dataset(
         Tokens(torch.from_numpy(parts.train), context, shift=True),
         Tokens(torch.from_numpy(parts.validation), context),
         notices,
+        partial(ngram_losses, parts.train, parts.validation, vocabulary.size),
     )
 
 

@@ -39,6 +39,9 @@ class Config:
     vocabulary: Annotated[
         Literal["characters", "bytes"], "what a token is; every text can be written in bytes"
     ] = "characters"
+    sections: Annotated[
+        int, "stretches held out, spread over the text; 1 is its end alone", Bounds(1, 1000)
+    ] = 20
 
 
 def fits(path: Path) -> bool:
@@ -69,6 +72,7 @@ def load(config: Config, path: Path | None, validation: float) -> Dataset:
         where=shown(path),
         context=config.context,
         validation=validation,
+        sections=config.sections,
         notices=tuple(notice for notice in notices if notice),
     )
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from backends.knobs import ConfigError
 from backends.model import DataShape
-from backends.nets.transformer import attend
+from backends.nets.attention import attend
 
 SMALLEST, LARGEST = 16, 128
 

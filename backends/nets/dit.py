@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from backends.nets.blocks import TimeEmbedding, zero
 from backends.nets.attention import attend, rms_norm
+from backends.nets.blocks import TimeEmbedding, zero
 
 
 class DiT(nn.Module):

@@ -6,38 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from backends.nets.attention import Cache, causal_attention, rms_norm, rotary, rotate
+
 Activation = Literal["relu2", "swiglu"]
-
-
-class Cache:
-    """Keys and values of the tokens that a stack has seen, in memory that is allocated once.
-
-    Attributes:
-        keys, values: [L, B, H, capacity, D]; only the first ``length`` positions hold anything.
-        length: tokens seen so far.
-    """
-
-    def __init__(self, shape: tuple[int, int, int, int, int], like: Tensor) -> None:
-        self.keys, self.values = like.new_empty(shape), like.new_empty(shape)
-        self.length = 0
-
-    @property
-    def capacity(self) -> int:
-        return self.keys.shape[3]
-
-    def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Stores ``k``, ``v`` [B, H, n, D] of one layer; returns all of it, [B, H, length + n, D].
-
-        ``length`` moves only once every layer has appended: see :meth:`Transformer.forward`.
-        """
-        end = self.length + k.shape[2]
-        self.keys[layer, :, :, self.length : end] = k
-        self.values[layer, :, :, self.length : end] = v
-        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
-
-    def clear(self) -> None:
-        """Forgets every token and keeps the memory."""
-        self.length = 0
 
 
 class Transformer(nn.Module):
@@ -48,6 +19,7 @@ class Transformer(nn.Module):
         heads: attention heads; ``width`` must be an even multiple of them (rotary pairs).
         width: channels C of the residual stream.
         context: most tokens T that one call may see.
+        kv_heads: heads of keys and values, a divisor of ``heads``; 0 is as many as those.
         mlp_ratio: hidden channels of the MLP over ``width``.
         dropout: share of each branch's output dropped in training.
         activation: "relu2", or "swiglu" with as many weights.
@@ -60,14 +32,16 @@ class Transformer(nn.Module):
         heads: int,
         width: int,
         context: int,
+        kv_heads: int = 0,
         mlp_ratio: float = 4.0,
         dropout: float = 0.0,
         activation: Activation = "swiglu",
     ) -> None:
         super().__init__()
-        self.heads, self.context = heads, context
+        self.kv_heads, self.context = kv_heads or heads, context
         self.blocks = nn.ModuleList(
-            Block(layer, heads, width, mlp_ratio, dropout, activation) for layer in range(layers)
+            Block(layer, heads, self.kv_heads, width, mlp_ratio, dropout, activation)
+            for layer in range(layers)
         )
         turns = torch.view_as_real(rotary(context, width // heads))  # [T, D / 2, 2]
         self.register_buffer("rotary", turns, persistent=False)
@@ -96,7 +70,7 @@ class Transformer(nn.Module):
         """An empty cache for ``batch`` sequences of up to ``context`` tokens."""
         weight = next(self.parameters())
         dim = 2 * self.rotary.shape[1]
-        return Cache((len(self.blocks), batch, self.heads, self.context, dim), weight)
+        return Cache((len(self.blocks), batch, self.kv_heads, self.context, dim), weight)
 
 
 class Block(nn.Module):
@@ -109,39 +83,53 @@ class Block(nn.Module):
         self,
         layer: int,
         heads: int,
+        kv_heads: int,
         width: int,
         mlp_ratio: float,
         dropout: float,
         activation: Activation,
     ) -> None:
         super().__init__()
-        self.attention = Attention(layer, heads, width)
-        self.mlp = {"relu2": SquaredReLU, "swiglu": SwiGLU}[activation](width, mlp_ratio)
-        self.dropout = nn.Dropout(dropout)
+        self.attention = Attention(layer, heads, kv_heads, width)
+        self.mlp = mlp(activation, width, mlp_ratio)
+        self.dropout = dropout
 
     def forward(self, x: Tensor, turns: Tensor, cache: Cache | None) -> Tensor:
-        x = x + self.dropout(self.attention(rms_norm(x), turns, cache))
-        return x + self.dropout(self.mlp(rms_norm(x)))
+        x = x + self._dropped(self.attention(rms_norm(x), turns, cache))
+        return x + self._dropped(self.mlp(rms_norm(x)))
+
+    def _dropped(self, branch: Tensor) -> Tensor:
+        return F.dropout(branch, self.dropout, self.training)
 
 
 class Attention(nn.Module):
-    """Causal self-attention, with rotary positions and QK-norm (Henry et al. 2020)."""
+    """Causal self-attention, with rotary positions and QK-norm (Henry et al. 2020).
 
-    def __init__(self, layer: int, heads: int, width: int) -> None:
+    ``kv_heads`` K of keys and values serve groups of the ``heads`` H (Ainslie et al. 2023).
+    """
+
+    def __init__(self, layer: int, heads: int, kv_heads: int, width: int) -> None:
         super().__init__()
-        self.layer, self.heads = layer, heads
-        self.qkv = linear(width, 3 * width)
+        self.layer, self.heads, self.kv_heads = layer, heads, kv_heads
+        self.qkv = linear(width, (heads + 2 * kv_heads) * (width // heads))
         self.out = linear(width, width, gain=0)
 
     def forward(self, x: Tensor, turns: Tensor, cache: Cache | None) -> Tensor:
-        qkv = self.qkv(x).unflatten(-1, (3 * self.heads, -1))  # [B, n, 3 H, D]
-        qk = rotate(rms_norm(qkv[:, :, : 2 * self.heads].float()), turns)
-        q, k = qk.transpose(1, 2).chunk(2, dim=1)  # => [B, H, n, D]
-        v = qkv[:, :, 2 * self.heads :].transpose(1, 2)
+        heads, shared = self.heads, self.kv_heads
+        qkv = self.qkv(x).unflatten(-1, (heads + 2 * shared, -1))  # [B, n, H + 2 K, D]
+        qk, v = qkv.split([heads + shared, shared], dim=2)
+        qk = qk.transpose(1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+        q, k = rotate(rms_norm(qk), turns).split([heads, shared], dim=1)  # => [B, H | K, n, D]
+        v = v.transpose(1, 2)
         if cache is not None:
-            k, v = cache.append(self.layer, k, v)  # => [B, H, m, D]
+            k, v = cache.append(self.layer, k, v)  # => [B, K, m, D]
         y = causal_attention(q, k, v)  # [B, H, n, D]
         return self.out(y.transpose(1, 2).flatten(2))  # => [B, n, C]
+
+
+def mlp(activation: Activation, width: int, ratio: float) -> nn.Module:
+    """The MLP of a block; both kinds have about as many weights."""
+    return {"relu2": SquaredReLU, "swiglu": SwiGLU}[activation](width, ratio)
 
 
 class SquaredReLU(nn.Module):
@@ -153,8 +141,21 @@ class SquaredReLU(nn.Module):
         self.up, self.down = linear(width, hidden), linear(hidden, width, gain=0)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.up(x)
-        return self.down(F.relu(h) * h)  # half the backward of square(), on the CPU
+        return self.down(_SquaredReLU.apply(self.up(x)))
+
+
+class _SquaredReLU(torch.autograd.Function):
+    """relu(h)² in half the passes over memory that its parts would take."""
+
+    @staticmethod
+    def forward(ctx, h: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx.save_for_backward(h)
+        return F.relu(h).square_()
+
+    @staticmethod
+    def backward(ctx, g: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (h,) = ctx.saved_tensors
+        return (F.relu(h) * g).mul_(2)
 
 
 class SwiGLU(nn.Module):
@@ -162,59 +163,12 @@ class SwiGLU(nn.Module):
 
     def __init__(self, width: int, ratio: float) -> None:
         super().__init__()
-        hidden = round(width * ratio * 2 / 3)
+        hidden = 8 * max(1, round(width * ratio / 12))  # odd sizes are slow
         self.up, self.down = linear(width, 2 * hidden), linear(hidden, width, gain=0)
 
     def forward(self, x: Tensor) -> Tensor:
         gate, value = self.up(x).chunk(2, dim=-1)
         return self.down(F.silu(gate) * value)
-
-
-def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """What the queries [B, H, n, D] of the last n tokens take from all m: k and v [B, H, m, D]."""
-    n, m = q.shape[2], k.shape[2]
-    if n == 1 or n == m:
-        return attend(q, k, v, causal=n > 1)
-    return attend(q, k, v, torch.ones(n, m, dtype=torch.bool, device=q.device).tril(m - n))
-
-
-def attend(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, *, causal: bool = False
-) -> Tensor:
-    """Scaled dot-product attention in the type of ``v``; on the CPU in float32.
-
-    There the bfloat16 kernel is several times slower than that of float32.
-    """
-    if v.device.type != "cpu":
-        return F.scaled_dot_product_attention(q.type_as(v), k.type_as(v), v, mask, is_causal=causal)
-    q, k, values = q.float(), k.float(), v.float()
-    with torch.autocast("cpu", enabled=False):
-        return F.scaled_dot_product_attention(q, k, values, mask, is_causal=causal).type_as(v)
-
-
-def rms_norm(x: Tensor) -> Tensor:
-    """x over its root mean square along the last axis (Zhang & Sennrich 2019), without weights."""
-    return F.rms_norm(x, (x.shape[-1],))
-
-
-def rotary(context: int, dim: int) -> Tensor:
-    """Turns e^(i t θ_j) [T, D / 2] with θ_j = base^(-2j/D) (Su et al. 2021, eq. 15).
-
-    A short context gets a small base, so that its slowest pair still turns noticeably.
-    """
-    base = 1024.0 if context <= 256 else 10_000.0
-    theta = base ** (-torch.arange(0, dim, 2) / dim)  # [D / 2]
-    angles = torch.arange(context)[:, None] * theta  # [T, D / 2]
-    return torch.polar(torch.ones_like(angles), angles)
-
-
-def rotate(x: Tensor, turns: Tensor) -> Tensor:
-    """Turns the pairs (x_2j, x_2j+1) of float32 x [B, n, H, D] by ``turns`` [n, D / 2].
-
-    Complex numbers take half the time of their real spelling on the CPU.
-    """
-    pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)))  # [B, n, H, D / 2]
-    return torch.view_as_real(pairs * turns[:, None]).flatten(-2)
 
 
 def linear(inputs: int, outputs: int, *, gain: float = 1.5) -> nn.Linear:
