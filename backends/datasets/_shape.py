@@ -7,6 +7,7 @@ import msgspec
 
 from backends.data import DataError
 from backends.datasets._vocabulary import Bytes, Characters, from_state
+from backends.datasets._words import Words
 from backends.model import Column, DataShape, Vocabulary
 from backends.records import DataKind
 
@@ -63,6 +64,6 @@ class _Kept(msgspec.Struct, forbid_unknown_fields=True):
 def _vocabulary_state(vocabulary: Vocabulary | None) -> dict[str, object] | None:
     if vocabulary is None:
         return None
-    if not isinstance(vocabulary, Characters | Bytes):
+    if not isinstance(vocabulary, Characters | Bytes | Words):
         raise DataError(f"a {type(vocabulary).__name__} cannot be kept with a checkpoint")
     return vocabulary.state()

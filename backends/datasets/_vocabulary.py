@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.data import DataError
+from backends.datasets._words import Words
 from backends.model import Vocabulary
 
 _UNICODE = 0x110000
@@ -88,7 +89,7 @@ class Bytes(Vocabulary):
         return hash("bytes")
 
 
-def from_state(state: Mapping[str, object]) -> Characters | Bytes:
+def from_state(state: Mapping[str, object]) -> Characters | Bytes | Words:
     """The vocabulary that ``state()`` described.
 
     Raises:
@@ -97,6 +98,8 @@ def from_state(state: Mapping[str, object]) -> Characters | Bytes:
     characters = state.get("characters")
     if state.get("kind") == "bytes":
         return Bytes()
+    if state.get("kind") == "words":
+        return Words.from_state(state)
     if state.get("kind") != "characters" or not isinstance(characters, str) or not characters:
         raise DataError(f"no vocabulary is described by {str(dict(state))[:80]!r}")
     if list(characters) != sorted(set(characters)):

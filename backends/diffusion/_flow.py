@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor, nn
 
-from backends.diffusion._pictures import PictureKnobs, Pictures
+from backends.diffusion._pictures import GuidanceKnobs, PictureKnobs, Pictures
 from backends.diffusion._solvers import STEPS, Field, Hook, even, integrate, unchanged
 from backends.diffusion._times import by_time, logit_normal, per_item
 from backends.knobs import Bounds
@@ -15,15 +15,21 @@ from backends.model import Batch, Losses
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlowKnobs(PictureKnobs):
-    """Knobs of every flow."""
+class PathKnobs(GuidanceKnobs):
+    """Knobs of a straight path and its solver."""
 
     t_mean: Annotated[float, "mean of logit(t) in training", Bounds(-4, 4)] = 0.0
     t_std: Annotated[float, "its standard deviation", Bounds(0.1, 4)] = 1.0
     sampler: Annotated[
         Literal["euler", "midpoint", "heun"],
         "euler evaluates the net once a step, midpoint and heun twice",
-    ] = "euler"
+    ] = "midpoint"  # heun also asks at t = 1, of which training sees next to nothing
+    sampler_steps: Annotated[int, "steps of the sampler", Bounds(1, 1000)] = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowKnobs(PathKnobs, PictureKnobs):
+    """Knobs of every flow of pictures with classes."""
 
 
 class Flow(Pictures):
@@ -36,7 +42,7 @@ class Flow(Pictures):
         x, noise = batch.x, batch.randn(*batch.x.shape)
         t = logit_normal(batch, self.config.t_mean, self.config.t_std)
         y, low = self.conditions(batch)
-        velocity = self.net(between(noise, x, t), t, y, low).float()
+        velocity = self.velocity(between(noise, x, t), t, y, low)
         errors = (velocity - (x - noise)).square().mean((1, 2, 3))  # Liu 2022, eq. 1
         return {"loss": errors.mean(), **by_time(errors, t)}
 
@@ -67,8 +73,12 @@ class Flow(Pictures):
         return even(steps, 1 - share)
 
     def field(self, x: Tensor, t: float, y: Tensor | None, low: Tensor | None) -> Tensor:
-        """The learned velocity."""
-        return self.net(x, torch.full((len(x),), t, device=x.device), y, low).float()
+        """The velocity at one time for all."""
+        return self.velocity(x, torch.full((len(x),), t, device=x.device), y, low)
+
+    def velocity(self, x: Tensor, t: Tensor, y: Tensor | None, low: Tensor | None) -> Tensor:
+        """The learned velocity at times ``t`` [B]; always float32."""
+        return self.net(x, t, y, low).float()
 
     def solve(
         self,

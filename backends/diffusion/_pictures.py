@@ -24,6 +24,10 @@ from backends.nets.blocks import chunks, image_size
 from backends.nets.unet import UNet
 from backends.records import Modality, SampleRequest
 
+UNET_RECIPE = {"steps": 500, "lr": 2e-3, "optimizer": "muon", "ema_half_life": 100.0}
+"""For the U-Net on a CPU: on 4,000 digits in 180 CPU-seconds Muon was worth as much as half of the
+steps over AdamW at the same rate, though its steps take a fifth longer."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class UNetKnobs:
@@ -34,20 +38,14 @@ class UNetKnobs:
     ] = 32
     levels: Annotated[int, "resolutions of the U-Net", Bounds(1, 6)] = 3
     blocks: Annotated[int, "residual blocks a level, each way", Bounds(1, 8)] = 1
-    attention: Annotated[bool, "self-attention at the coarsest resolution"] = False
+    attention: Annotated[bool, "self-attention at the coarsest resolution"] = True
     dropout: Annotated[float, "dropout inside of the residual blocks", Bounds(0, 0.9)] = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureKnobs:
-    """Knobs of every diffusion model of pictures."""
+class GuidanceKnobs:
+    """Knobs of drawing with a condition."""
 
-    conditional: Annotated[bool, "condition on the class where the data has labels"] = True
-    label_dropout: Annotated[float, "share of labels hidden in training", Bounds(0, 1)] = 0.1
-    upscale: Annotated[
-        int, "super-resolution: how many times the picture that is given is enlarged; 1 is none",
-        Bounds(1, 8),
-    ] = 1  # fmt: skip
     sampler_steps: Annotated[int, "steps of the sampler", Bounds(1, 1000)] = 16
     guidance: Annotated[float, "classifier-free guidance of samples; 1 is none", Bounds(0, 20)] = (
         1.5
@@ -58,6 +56,18 @@ class PictureKnobs:
     guidance_to: Annotated[
         float, "share of noise down to which guidance applies, 0 is the end", Bounds(0, 1)
     ] = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureKnobs(GuidanceKnobs):
+    """Knobs of every diffusion model of pictures with classes."""
+
+    conditional: Annotated[bool, "condition on the class where the data has labels"] = True
+    label_dropout: Annotated[float, "share of labels hidden in training", Bounds(0, 1)] = 0.1
+    upscale: Annotated[
+        int, "super-resolution: how many times the picture that is given is enlarged; 1 is none",
+        Bounds(1, 8),
+    ] = 1  # fmt: skip
 
 
 class Pictures(Model):
@@ -138,9 +148,13 @@ class Pictures(Model):
 
     # ------------------------------------------------------------------ drawing
 
+    def condition_of(self, request: SampleRequest) -> Tensor | None:
+        """What to draw, [count, ...]: class indices here; zero must mean "anything" elsewhere."""
+        return self.labels_of(request)
+
     def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
         if self.config.upscale == 1:
-            return self._draw(request, generator, self.labels_of(request))
+            return self._draw(request, generator, self.condition_of(request))
         turns = torch.arange(request.count, device=self.device) % INPUTS
         y = self.labels_of(request)
         if y is not None and not request.labels:
@@ -156,7 +170,7 @@ class Pictures(Model):
     ) -> Samples:
         """Another picture like ``image``; or ``image`` filled in, or enlarged."""
         _, height, width = self.shape.size
-        y, factor = self.labels_of(request), self.config.upscale
+        y, factor = self.condition_of(request), self.config.upscale
         if factor > 1:
             small = fit(image, height // factor, width // factor)
             low = resized(small, height, width).expand(request.count, -1, -1, -1)
