@@ -1,0 +1,104 @@
+"""Every generator that is found: it draws what it says it can be asked for, and nothing else."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny import smallest
+
+from backends import catalogue, samples
+from backends.evaluation import held_batch
+from backends.model import INPUTS, Model, RequestError
+from backends.precision import Numerics
+from backends.records import SampleRequest
+
+MODELS = catalogue.models()
+ASKED: dict[str, Any] = {
+    "labels": [0],
+    "length": 3,
+    "temperature": 0.5,
+    "top_k": 2,
+    "top_p": 0.5,
+    "beams": 2,
+    "steps": 2,
+    "guidance": 2.0,
+    "truncation": 0.3,
+    "interpolate": True,
+    "strength": 0.4,
+}
+NUMERICS = Numerics("float32", False, 1)
+
+
+def built(name: str) -> Model:
+    """The smallest model of that name, its weights moved and its inputs observed."""
+    model, dataset = smallest(name)
+    model.observe(held_batch(dataset.validation, INPUTS, torch.device("cpu")))
+    noise = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=noise))
+    return model.eval()
+
+
+def pictures(model: Model, folder: Path) -> dict[str, str]:
+    """A picture of the data's size, and a mask that is white in its left half."""
+    channels, height, width = model.shape.size[:3]
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, channels), np.uint8)
+    mask = np.zeros((height, width), np.uint8)
+    mask[:, : width // 2] = 255
+    Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(folder / "image.png")
+    Image.fromarray(mask).save(folder / "mask.png")
+    return {"image": str(folder / "image.png"), "mask": str(folder / "mask.png")}
+
+
+def prompt_of(model: Model) -> str:
+    """Some words that the model's vocabulary can spell."""
+    vocabulary = model.shape.vocabulary
+    assert vocabulary is not None
+    return vocabulary.decode([i % vocabulary.size for i in range(4, 7)])
+
+
+def asked(model: Model, field: str, folder: Path) -> SampleRequest:
+    given: dict[str, Any] = {}
+    if field in ("image", "mask", "strength"):
+        files = pictures(model, folder)
+        given = {"image": files["image"]} | ({"mask": files["mask"]} if field == "mask" else {})
+    if field == "prompt":
+        given = {"prompt": prompt_of(model)}
+    elif field in ASKED:
+        given[field] = ASKED[field]
+    if "length" in model.asks:
+        given.setdefault("length", 3)
+    return SampleRequest(count=2, seed=3, **given)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_draws_whatever_it_can_be_asked_for(name: str, tmp_path: Path) -> None:
+    model = built(name)
+    for field in sorted(model.asks):
+        request = asked(model, field, tmp_path)
+        for folder in ("one", "two"):
+            count = samples.write(
+                tmp_path / folder, samples.draw(model, request, NUMERICS), request
+            )
+            assert count >= 1, field
+        names = sorted(path.name for path in (tmp_path / "one").iterdir())
+        assert names == sorted(path.name for path in (tmp_path / "two").iterdir())
+        for file in names:
+            one, two = ((tmp_path / folder / file).read_bytes() for folder in ("one", "two"))
+            assert one == two, f"{field} is not a function of the request: {file}"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_it_cannot_be_asked_for_is_refused(name: str) -> None:
+    model, _ = smallest(name)
+    for field in set(ASKED) - set(model.asks):
+        with pytest.raises(RequestError, match=f"cannot be asked for {field}; it offers"):
+            model.check(SampleRequest(count=1, **{field: ASKED[field]}))
+    for field, bad in (("temperature", -1), ("top_p", 2), ("guidance", 1e9), ("strength", 3)):
+        if field in model.asks:
+            with pytest.raises(RequestError, match=f"{field} must be at least"):
+                model.check(SampleRequest(count=1, **{field: bad}))
