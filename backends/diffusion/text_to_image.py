@@ -66,7 +66,7 @@ class TextToImage(Flow):
     asks: ClassVar[frozenset[str]] = frozenset(
         {"prompt", "steps", "guidance", "image", "mask", "strength"}
     )
-    recipe: ClassVar[Mapping[str, Any]] = {"steps": 700, "lr": 2e-3, "sample_count": 16}
+    recipe: ClassVar[Mapping[str, Any]] = {"steps": 400, "lr": 2e-3, "sample_count": 16}
     default_dataset: ClassVar[str] = "fashion-captions"
     kept: Tensor
 
