@@ -6,6 +6,8 @@ from typing import Annotated
 import msgspec
 
 from backends.data import DataError
+from backends.datasets._byte_pairs import BytePairs
+from backends.datasets._lines import Lines
 from backends.datasets._vocabulary import Bytes, Characters, from_state
 from backends.datasets._words import Words
 from backends.model import Column, DataShape, Vocabulary
@@ -64,6 +66,8 @@ class _Kept(msgspec.Struct, forbid_unknown_fields=True):
 def _vocabulary_state(vocabulary: Vocabulary | None) -> dict[str, object] | None:
     if vocabulary is None:
         return None
-    if not isinstance(vocabulary, Characters | Bytes | Words):
+    if isinstance(vocabulary, Lines):
+        return {"kind": "lines", "of": _vocabulary_state(vocabulary.inner)}
+    if not isinstance(vocabulary, Characters | Bytes | BytePairs | Words):
         raise DataError(f"a {type(vocabulary).__name__} cannot be kept with a checkpoint")
     return vocabulary.state()

@@ -1,4 +1,4 @@
-"""Text to token ids and back: one id a character, or one a byte."""
+"""Text to token ids and back: one id a character, or one a byte; and every kind from its state."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.data import DataError
+from backends.datasets._byte_pairs import BytePairs
+from backends.datasets._lines import Lines
 from backends.datasets._words import Words
 from backends.model import Vocabulary
 
@@ -37,8 +39,8 @@ class Characters(Vocabulary):
     def encode_all(self, text: str) -> NDArray[np.int64]:
         """The ids of a text as long as a data set, whose characters are all known."""
         table = np.zeros(_UNICODE, np.int64)
-        table[_codes(self.characters)] = np.arange(self.size)
-        return table[_codes(text)]
+        table[codes(self.characters)] = np.arange(self.size)
+        return table[codes(text)]
 
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(self.characters[i] for i in ids)
@@ -63,6 +65,9 @@ class Bytes(Vocabulary):
     """The 256 byte values of UTF-8; every text can be written."""
 
     size = 256
+
+    def lengths(self) -> list[int]:
+        return [1] * self.size
 
     def encode(self, text: str) -> list[int]:
         try:
@@ -89,7 +94,7 @@ class Bytes(Vocabulary):
         return hash("bytes")
 
 
-def from_state(state: Mapping[str, object]) -> Characters | Bytes | Words:
+def from_state(state: Mapping[str, object]) -> Characters | Bytes | BytePairs | Words | Lines:
     """The vocabulary that ``state()`` described.
 
     Raises:
@@ -98,6 +103,10 @@ def from_state(state: Mapping[str, object]) -> Characters | Bytes | Words:
     characters = state.get("characters")
     if state.get("kind") == "bytes":
         return Bytes()
+    if state.get("kind") == "byte pairs":
+        return BytePairs.from_state(state)
+    if state.get("kind") == "lines":
+        return Lines(_inner(state.get("of")))
     if state.get("kind") == "words":
         return Words.from_state(state)
     if state.get("kind") != "characters" or not isinstance(characters, str) or not characters:
@@ -107,5 +116,17 @@ def from_state(state: Mapping[str, object]) -> Characters | Bytes | Words:
     return Characters(characters)
 
 
-def _codes(text: str) -> NDArray[np.uint32]:
+def _inner(state: object) -> Vocabulary:
+    if not isinstance(state, Mapping) or state.get("kind") == "lines":
+        raise DataError(f"no vocabulary of lines is described by {str(state)[:80]!r}")
+    return from_state(state)
+
+
+def codes(text: str) -> NDArray[np.uint32]:
+    """The code points of ``text``."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.dtype("<u4"))
+
+
+def spelled(codes: NDArray[np.int64]) -> str:
+    """The text of code points."""
+    return codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")

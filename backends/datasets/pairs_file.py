@@ -1,0 +1,103 @@
+"""A TSV file of your own: pairs of lines, what is given and what it becomes, a tab between."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from backends.data import DataError, Dataset
+from backends.datasets._files import (
+    MEMORY,
+    counted,
+    gib,
+    head,
+    named,
+    open_regular,
+    required,
+    shown,
+)
+from backends.datasets._pairs import Pair, pairs_dataset
+from backends.datasets._vocabulary import Bytes, Characters
+from backends.knobs import Bounds
+
+MODALITY = "pairs"
+EMBEDDED = False
+NEEDS_PATH = True
+
+_LIMIT = MEMORY // 8
+_HEAD = 65_536  # bytes that hold the first line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    source: Annotated[
+        int, "longest source line, longer ones are left out", Bounds(1, 4096, "tokens")
+    ] = 128
+    target: Annotated[
+        int, "longest target line, longer ones are left out", Bounds(1, 4096, "tokens")
+    ] = 128
+    vocabulary: Annotated[
+        Literal["characters", "bytes"], "what a token is; every line can be written in bytes"
+    ] = "characters"
+
+
+def fits(path: Path) -> bool:
+    """Whether ``path`` is a file that is named .tsv, with a tab in its first line."""
+    named_so = path.suffix.lower() == ".tsv" and path.is_file()
+    return named_so and b"\t" in head(path, _HEAD).partition(b"\n")[0]
+
+
+def load(config: Config, path: Path | None, validation: float) -> Dataset:
+    """The first two columns of ``path``; no source that is held out is trained on."""
+    path = required(path, "a TSV file of two columns")
+    where = shown(path)
+    pairs, notices = _pairs(_text(path), where)
+    return pairs_dataset(
+        pairs,
+        Bytes() if config.vocabulary == "bytes" else characters_of(pairs),
+        where=where,
+        source=config.source,
+        target=config.target,
+        validation=validation,
+        notices=notices,
+    )
+
+
+def characters_of(pairs: list[Pair]) -> Characters:
+    """The characters of both sides."""
+    return Characters.of("".join(line for pair in pairs for line in pair))
+
+
+def _pairs(text: str, where: str) -> tuple[list[Pair], tuple[str, ...]]:
+    """The pairs of a file, and sentences about what was not taken."""
+    pairs, bad, wide = list[Pair](), list[str](), 0
+    for number, line in enumerate(text.split("\n"), 1):
+        cells = [cell.strip() for cell in line.split("\t")]
+        if len(cells) >= 2 and cells[0] and cells[1]:
+            pairs.append((cells[0], cells[1]))
+            wide += len(cells) > 2
+        elif line.strip():
+            bad.append(f"line {number:,}")
+    if not pairs:
+        raise DataError(f"no line of {where} has two columns: put a tab between source and target")
+    notices = list[str]()
+    if bad:
+        fault = f"{counted(len(bad), 'line')} of {where} without two columns left out"
+        notices.append(f"{fault}: {named(bad)}")
+    if wide:
+        notices.append(f"{counted(wide, 'line')} of {where} with more than two columns: cut to two")
+    return pairs, tuple(notices)
+
+
+def _text(path: Path) -> str:
+    try:
+        with open_regular(path) as file:
+            data = file.read(_LIMIT + 1)
+    except OSError as error:
+        raise DataError(f"{shown(path)} cannot be read: {error.strerror}") from None
+    if len(data) > _LIMIT:
+        raise DataError(f"{shown(path)} is larger than {gib(_LIMIT)}: give less")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        fault = f"byte {error.start:,} of {shown(path)} is not UTF-8"
+        raise DataError(f"{fault}: convert the file") from None
