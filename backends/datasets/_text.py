@@ -33,11 +33,29 @@ def text_dataset(
     notices: tuple[str, ...] = (),
 ) -> Dataset:
     """Windows of ``context`` tokens over ``ids``, split by :func:`split`."""
+    parts = split_text(ids, validation, context, sections, where, vocabulary.start)
+    return windows(parts, vocabulary, context, notices)
+
+
+def split_text(
+    ids: Ids, share: float, context: int, sections: int, where: str, newline: int = ord("\n")
+) -> Split:
+    """:func:`split`, where there is enough to split.
+
+    Raises:
+        DataError: the text is too short for ``context``.
+    """
     need = 3 * context + 1
     if len(ids) < need:
         have = f"{where} has {len(ids):,} tokens, and context {context} needs {need:,}"
         raise DataError(f"{have}: lower context or add text")
-    parts = split(ids, validation, context, sections, vocabulary.start)
+    return split(ids, share, context, sections, newline)
+
+
+def windows(
+    parts: Split, vocabulary: Vocabulary, context: int, notices: tuple[str, ...] = ()
+) -> Dataset:
+    """The data set of a text that is split already, each part long enough for a window."""
     return Dataset(
         DataShape("text", (context,), (), vocabulary),
         Tokens(torch.from_numpy(parts.train), context, shift=True),

@@ -1,4 +1,4 @@
-"""A text file of your own, or a folder of .txt and .md files, by characters or by bytes."""
+"""A text file of your own, or a folder of .txt and .md files: characters, bytes or byte pairs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from backends.data import DataError, Dataset
+from backends.datasets._byte_pairs import LARGEST, SMALLEST, BytePairs
 from backends.datasets._files import (
     MEMORY,
     Listing,
@@ -20,9 +21,10 @@ from backends.datasets._files import (
     shut_notice,
 )
 from backends.datasets._pictures import looks_like_picture
-from backends.datasets._text import text_dataset
-from backends.datasets._vocabulary import Bytes, Characters
+from backends.datasets._text import Ids, Split, split_text, text_dataset, windows
+from backends.datasets._vocabulary import Bytes, Characters, codes, spelled
 from backends.knobs import Bounds
+from backends.model import Vocabulary
 
 MODALITY = "text"
 EMBEDDED = False
@@ -37,8 +39,12 @@ _LIMIT = MEMORY // 8  # an id takes 8 bytes
 class Config:
     context: Annotated[int, "tokens the model sees at once", Bounds(4, 4096, "tokens")] = 64
     vocabulary: Annotated[
-        Literal["characters", "bytes"], "what a token is; every text can be written in bytes"
+        Literal["characters", "bytes", "bpe"],
+        "what a token is; bytes write every text, and bpe learns its frequent pieces",
     ] = "characters"
+    vocabulary_size: Annotated[
+        int, "tokens of vocabulary=bpe, at most", Bounds(SMALLEST, LARGEST, "tokens")
+    ] = 1024
     sections: Annotated[
         int, "stretches held out, spread over the text; 1 is its end alone", Bounds(1, 1000)
     ] = 20
@@ -57,15 +63,21 @@ def load(config: Config, path: Path | None, validation: float) -> Dataset:
     found = listing(path) if path.is_dir() else Listing([path], [])
     files = _texts(path, found)
     texts = _read(files)
-    notices = [shut_notice(path, found.shut)]
+    shut = shut_notice(path, found.shut)
     if config.vocabulary == "bytes":
-        vocabulary = Bytes()
         ids = np.frombuffer(b"\n".join(texts), np.uint8).astype(np.int64)
-    else:
-        text = "\n".join(_decoded(data, file) for data, file in zip(texts, files, strict=True))
-        vocabulary = Characters.of(text)
-        ids = vocabulary.encode_all(text)
-        notices.append(_many(path, vocabulary))
+        return _dataset(config, path, ids, Bytes(), validation, shut)
+    text = "\n".join(_decoded(data, file) for data, file in zip(texts, files, strict=True))
+    if config.vocabulary == "bpe":
+        return _byte_pairs(config, path, text, validation, shut)
+    vocabulary = Characters.of(text)
+    ids = vocabulary.encode_all(text)
+    return _dataset(config, path, ids, vocabulary, validation, shut, _many(path, vocabulary))
+
+
+def _dataset(
+    config: Config, path: Path, ids: Ids, vocabulary: Vocabulary, validation: float, *notices: str
+) -> Dataset:
     return text_dataset(
         ids,
         vocabulary,
@@ -75,6 +87,20 @@ def load(config: Config, path: Path | None, validation: float) -> Dataset:
         sections=config.sections,
         notices=tuple(notice for notice in notices if notice),
     )
+
+
+def _byte_pairs(config: Config, path: Path, text: str, validation: float, shut: str) -> Dataset:
+    """What is held out is split off before the pairs are learned, by characters."""
+    characters = codes(text).astype(np.int64)
+    parts = split_text(characters, validation, config.context, config.sections, shown(path))
+    train, held = (spelled(part) for part in (parts.train, parts.validation))
+    vocabulary = BytePairs.of([train], config.vocabulary_size)
+    ids = Split(vocabulary.encode_all(train), vocabulary.encode_all(held))
+    short = min(len(ids.train) // 2, len(ids.validation) - 1)
+    if short < config.context:
+        have = f"{shown(path)} makes {len(ids.train) + len(ids.validation):,} byte pairs"
+        raise DataError(f"{have}, too few for context {config.context}: lower it or add text")
+    return windows(ids, vocabulary, config.context, (shut,) if shut else ())
 
 
 def _texts(path: Path, found: Listing) -> list[Path]:
