@@ -1,6 +1,6 @@
 """Makes the screenshots from the real app on real runs: ``python screenshots/make.py``.
 
-Trains the four generators with the commands of the README (minutes on two cores; runs that are
+Trains some generators with the commands of the README (minutes on two cores; runs that are
 there already are used as they are), then drives the studio and saves what it shows: SVG of every
 screen and, where Chromium is installed, PNG of the ones with pictures.
 """
@@ -29,6 +29,7 @@ TRAININGS: dict[str, tuple[str, str, dict[str, str]]] = {
     "clothes-gan": ("gan/dcgan", "fashion-mini", {}),
     "clothes-flow": ("diffusion/rectified_flow", "fashion-mini", {}),
     "shakespeare": ("autoregressive/gpt", "shakespeare-mini", {}),
+    "carbon-dioxide": ("autoregressive/series", "co2", {}),
 }
 SIZES = ((80, 24), (120, 40), (200, 60))
 BROWSER = (
@@ -49,7 +50,7 @@ def main() -> int:
         store = Store(options.runs or Path(scratch))
         runs = {name: trained(store, name) for name in TRAININGS}
         for name, run in runs.items():
-            samples(run, HERE / f"samples-{name}")
+            samples(run, HERE / f"samples-{TRAININGS[name][0].replace('/', '-')}")
         asyncio.run(photograph(store, runs["clothes-flow"]))
     return 0
 

@@ -88,7 +88,7 @@ def test_a_cache_follows_the_beams() -> None:
 
 def test_rms_norm_is_that_of_pytorch_and_so_are_its_gradients() -> None:
     x = torch.randn(4, 3, 8, dtype=torch.float64, requires_grad=True)
-    assert torch.allclose(rms_norm(x), F.rms_norm(x, (8,)))
+    assert torch.allclose(rms_norm(x), F.rms_norm(x, (8,)), atol=1e-6)
     assert torch.autograd.gradcheck(rms_norm, x)
     assert torch.autograd.gradgradcheck(rms_norm, x)
     assert rms_norm(x).square().mean(-1).allclose(torch.ones(4, 3, dtype=torch.float64))
@@ -99,6 +99,15 @@ def test_rms_norm_of_nothing_is_nothing() -> None:
     rms_norm(x).sum().backward()
     assert x.grad is not None
     assert x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("learns", [True, False])
+def test_rms_norm_of_what_is_small_is_one_in_bfloat16_too(learns: bool) -> None:
+    x = torch.full((2, 8), 0.01, dtype=torch.bfloat16, requires_grad=learns)
+    with torch.set_grad_enabled(learns):
+        y = rms_norm(x)
+    assert y.dtype == torch.bfloat16
+    assert torch.allclose(y.float(), torch.ones(2, 8), atol=0.02)
 
 
 @pytest.mark.parametrize("kind", [SquaredReLU, SwiGLU])

@@ -203,8 +203,9 @@ def smallest(name: str) -> tuple[Model, Dataset]:
     """A discovered model in its smallest form, untrained, and a data set that it learns from."""
     kind = catalogue.load(name)
     entry = _entries.entry(kind.default_dataset)
-    context = {knob.name: "8" for knob in knobs(entry.Config) if knob.name == "context"}
-    dataset = load_dataset(kind.default_dataset, kind.data_kind(), context, 0.01, 4)
+    small = {"context": "8", "length": "256"}
+    short = {knob.name: small[knob.name] for knob in knobs(entry.Config) if knob.name in small}
+    dataset = load_dataset(kind.default_dataset, kind.data_kind(), short, 0.01, 4)
     low = {k.name: k.low for k in knobs(kind.Config) if k.kind == "int" and k.low is not None}
     widths = {name: value for name, value in low.items() if "width" in name}
     for wanted in (low, widths, {}):

@@ -24,9 +24,9 @@ from backends.nets.blocks import chunks, image_size
 from backends.nets.unet import UNet
 from backends.records import Modality, SampleRequest
 
-UNET_RECIPE = {"steps": 500, "lr": 2e-3, "optimizer": "muon", "ema_half_life": 100.0}
-"""For the U-Net on a CPU: on 4,000 digits in 180 CPU-seconds Muon was worth as much as half of the
-steps over AdamW at the same rate, though its steps take a fifth longer."""
+UNET_RECIPE = {"steps": 400, "lr": 2e-3, "optimizer": "muon", "ema_half_life": 100.0}
+"""For the U-Net on a CPU. On 4,000 digits without labels, in 180 CPU-seconds each, 997 steps of
+Muon came to a Fréchet distance of 1.80 in a classifier's features and 1,443 of AdamW to 2.13."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class GuidanceKnobs:
 
     sampler_steps: Annotated[int, "steps of the sampler", Bounds(1, 1000)] = 16
     guidance: Annotated[float, "classifier-free guidance of samples; 1 is none", Bounds(0, 20)] = (
-        1.5
+        1.25
     )
     guidance_from: Annotated[
         float, "share of noise from which guidance applies, 1 is the beginning", Bounds(0, 1)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from backends.diffusion._editing import share_of_noise
-from backends.diffusion._pictures import PictureKnobs, Pictures, UNetKnobs, unet
+from backends.diffusion._pictures import UNET_RECIPE, PictureKnobs, Pictures, UNetKnobs, unet
 from backends.diffusion._solvers import Field, Hook, ancestral, ddim, dpm_solver
 from backends.diffusion._times import by_time, per_item, spread
 from backends.knobs import Bounds
@@ -55,7 +55,7 @@ class DDPM(Pictures):
     """The chain, the loss and the samplers; time is the timestep, T for noise and 0 for data."""
 
     Config = Config
-    recipe: ClassVar[Mapping[str, Any]] = {"steps": 800, "lr": 2e-3}
+    recipe: ClassVar[Mapping[str, Any]] = UNET_RECIPE
 
     def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__(config, shape)

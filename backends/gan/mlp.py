@@ -41,11 +41,11 @@ class MLPGAN(Game):
     Config = Config
     one_pass = True
     recipe: ClassVar[Mapping[str, Any]] = {
-        "steps": 6000,
+        "steps": 4000,
         "lr": 5e-4,
         "beta1": 0.0,
         "clip_grad": 0.0,
-        "ema_half_life": 250.0,
+        "ema_half_life": 200.0,
         "validate_every": 500,
         "sample_every": 500,
     }

@@ -51,7 +51,7 @@ class R3GAN(Game):
     Config = Config
     one_pass = True
     recipe: ClassVar[Mapping[str, Any]] = {
-        "steps": 1000,
+        "steps": 800,
         "batch_size": 32,
         "lr": 2e-3,
         "ema_half_life": 100.0,

@@ -6,6 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+EPS = torch.finfo(torch.float32).eps
+"""Added to the mean square; what is small must stay small beside activations in bfloat16."""
+
 MOST_SCORES = 512 * 512
 """Scores of a head beyond which the CPU no longer keeps them in memory."""
 
@@ -129,8 +132,9 @@ class _RMSNorm(torch.autograd.Function):
 
 
 def _over_rms(x: Tensor) -> Tensor:
-    eps = torch.finfo(x.dtype).eps
-    return (torch.linalg.vector_norm(x, dim=-1, keepdim=True).square() / x.shape[-1] + eps).rsqrt()
+    wide = torch.promote_types(x.dtype, torch.float32)
+    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide)
+    return (norm.square() / x.shape[-1] + EPS).rsqrt().to(x.dtype)
 
 
 def rms_norm(x: Tensor) -> Tensor:
@@ -140,7 +144,7 @@ def rms_norm(x: Tensor) -> Tensor:
     """
     if x.device.type == "cpu" and torch.is_grad_enabled() and not torch.compiler.is_compiling():
         return _RMSNorm.apply(x)  # pyright: ignore[reportReturnType]
-    return F.rms_norm(x, (x.shape[-1],))
+    return F.rms_norm(x, (x.shape[-1],), eps=EPS)
 
 
 def rotary(context: int, dim: int) -> Tensor:

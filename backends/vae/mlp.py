@@ -31,7 +31,7 @@ class MLPVAE(VAE):
 
     Config = Config
     recipe: ClassVar[Mapping[str, Any]] = {
-        "steps": 4000,
+        "steps": 2000,
         "batch_size": 100,
         "lr": 2e-3,
         "clip_grad": 0.0,
