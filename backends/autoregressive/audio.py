@@ -51,17 +51,18 @@ class Audio(Model):
     )
     default_dataset: ClassVar[str] = "oneshots-mini"
     recipe: ClassVar[Mapping[str, Any]] = {
-        "steps": 900,
+        "steps": 700,
         "batch_size": 4,
         "lr": 3e-3,
+        "optimizer": "muon",
         "beta2": 0.98,
         "schedule": "linear",
         "lr_final": 0.02,
         "ema_half_life": 30.0,
-        "validate_every": 150,
-        "sample_every": 300,
+        "validate_every": 100,
+        "sample_every": 350,
         "sample_count": 36,
-        "checkpoint_every": 300,
+        "checkpoint_every": 350,
     }
 
     def __init__(self, config: Any, shape: DataShape) -> None:
