@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from backends.diffusion._editing import share_of_noise
-from backends.diffusion._pictures import UNET_RECIPE, PictureKnobs, Pictures, UNetKnobs, unet
+from backends.diffusion._pictures import RECIPE, PictureKnobs, Pictures, UNetKnobs, unet
 from backends.diffusion._solvers import Field, Hook, ancestral, ddim, dpm_solver
 from backends.diffusion._times import by_time, per_item, spread
 from backends.knobs import Bounds
@@ -32,7 +32,7 @@ class Config(PictureKnobs, UNetKnobs):
     """Knobs of DDPM."""
 
     timesteps: Annotated[int, "T, steps of the noising chain", Bounds(2, 10_000)] = 1000
-    schedule: Annotated[
+    noise_schedule: Annotated[
         Literal["cosine", "linear"], "how fast the chain adds noise: Nichol's or Ho's"
     ] = "cosine"
     prediction: Annotated[
@@ -55,12 +55,12 @@ class DDPM(Pictures):
     """The chain, the loss and the samplers; time is the timestep, T for noise and 0 for data."""
 
     Config = Config
-    recipe: ClassVar[Mapping[str, Any]] = UNET_RECIPE
+    recipe: ClassVar[Mapping[str, Any]] = RECIPE
 
     def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__(config, shape)
         self.net = unet(config, shape)
-        self.levels = signal(config.schedule, config.timesteps)
+        self.levels = signal(config.noise_schedule, config.timesteps)
         self.register_buffer("alpha_bar", torch.tensor(self.levels), persistent=False)
 
     alpha_bar: Tensor

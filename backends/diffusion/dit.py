@@ -3,7 +3,7 @@
 Peebles & Xie 2022, "Scalable Diffusion Models with Transformers"; trained on straight paths from
 noise to data as in Ma 2024, "SiT". It is made for GPUs: a convolution knows from the start that
 near pixels belong together, a Transformer has to learn it, so that in minutes on a CPU the U-Net of
-`diffusion/rectified_flow` draws far better pictures for the same time.
+`diffusion/rectified_flow` draws better pictures for the same time.
 """
 
 import math
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from backends.diffusion._flow import Flow, FlowKnobs
+from backends.diffusion._pictures import RECIPE
 from backends.knobs import Bounds, ConfigError
 from backends.model import DataShape
 from backends.nets import dit
@@ -34,7 +35,7 @@ class DiT(Flow):
     """The velocity field is a Transformer."""
 
     Config = Config
-    recipe: ClassVar[Mapping[str, Any]] = {"steps": 1500, "lr": 2e-3}
+    recipe: ClassVar[Mapping[str, Any]] = {**RECIPE, "steps": 700}
 
     def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__(config, shape)

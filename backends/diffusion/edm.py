@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from backends.diffusion._augment import HINTS, augmented
-from backends.diffusion._pictures import UNET_RECIPE, PictureKnobs, Pictures, UNetKnobs, unet
+from backends.diffusion._pictures import RECIPE, PictureKnobs, Pictures, UNetKnobs, unet
 from backends.diffusion._solvers import Churn, Field, Hook, dpm_solver, karras
 from backends.diffusion._times import by_time, per_item, spread_normal
 from backends.knobs import Bounds, ConfigError
@@ -52,7 +52,7 @@ class EDM(Pictures):
     """The preconditioned denoiser; time is the noise level σ."""
 
     Config = Config
-    recipe: ClassVar[Mapping[str, Any]] = UNET_RECIPE
+    recipe: ClassVar[Mapping[str, Any]] = RECIPE
 
     def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__(config, shape)

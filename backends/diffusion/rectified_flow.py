@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from backends.diffusion._flow import Flow, FlowKnobs
-from backends.diffusion._pictures import UNET_RECIPE, UNetKnobs, unet
+from backends.diffusion._pictures import RECIPE, UNetKnobs, unet
 from backends.model import DataShape
 
 
@@ -26,7 +26,7 @@ class RectifiedFlow(Flow):
     """The velocity field is a U-Net."""
 
     Config = Config
-    recipe: ClassVar[Mapping[str, Any]] = UNET_RECIPE
+    recipe: ClassVar[Mapping[str, Any]] = RECIPE
 
     def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__(config, shape)
