@@ -110,8 +110,9 @@ def test_fashion_mini_is_embedded() -> None:
     counts = torch.bincount(torch.cat([data.train.labels, data.validation.labels]))
     assert counts.tolist() == [200] * 10
     assert torch.bincount(data.validation.labels, minlength=10).min() > 5
-    boots = data.train.pixels[data.train.labels == 9].float().mean(0)[0]
-    sandals = data.train.pixels[data.train.labels == 5].float().mean(0)[0]
+    pixels = data.train.to(torch.device("cpu")).pixels
+    boots = pixels[data.train.labels == 9].float().mean(0)[0]
+    sandals = pixels[data.train.labels == 5].float().mean(0)[0]
     assert boots[:14].mean() > 2 * sandals[:14].mean()  # boots have shafts
 
 

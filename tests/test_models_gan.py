@@ -519,8 +519,8 @@ def test_training_brings_its_pictures_near_the_data(name: str) -> None:
 @pytest.mark.parametrize(
     ("knobs", "units", "leak"),
     [
-        ({"size": "large"}, [256, 512, 1024], 0.2),
-        ({"size": "small"}, [128, 256, 512], 0.01),
+        ({"networks": "large"}, [256, 512, 1024], 0.2),
+        ({"networks": "small"}, [128, 256, 512], 0.01),
         ({"width": 24, "depth": 2}, [24, 24], 0.2),
     ],
 )

@@ -189,9 +189,7 @@ def test_drawing_moves_no_lane(kind: type[Recurrent]) -> None:
 
 def story() -> Dataset:
     text = "abcadaebf\n" * 60
-    data = text_dataset(
-        LETTERS.encode_all(text), LETTERS, where="story", context=T, validation=0.1
-    )
+    data = text_dataset(LETTERS.encode_all(text), LETTERS, where="story", context=T, validation=0.1)
     assert len(data.train) >= 20
     return data
 

@@ -27,7 +27,7 @@ class Config(GameConfig):
 
     latent: Annotated[int, "dimensions of the latent space, 100 as published", Bounds(2, 1024)] = 64
     noise: Annotated[Literal["normal", "uniform"], "distribution of the latents"] = "normal"
-    size: Annotated[
+    networks: Annotated[
         Literal["even", "large", "small"],
         "G's layers: width x depth, 256-512-1024 (leak 0.2) or 128-256-512 (leak 0.01)",
     ] = "even"
@@ -100,11 +100,11 @@ class Discriminator(nn.Module):
 
 def _units(config: Config) -> Sequence[int]:
     sizes = {"large": (256, 512, 1024), "small": (128, 256, 512)}
-    return sizes.get(config.size, (config.width,) * config.depth)
+    return sizes.get(config.networks, (config.width,) * config.depth)
 
 
 def _hidden(units: Sequence[int], config: Config) -> list[nn.Module]:
-    leak = 0.01 if config.size == "small" else 0.2
+    leak = 0.01 if config.networks == "small" else 0.2
     pairs = list(pairwise(units))
     return [layer for pair in pairs for layer in (nn.Linear(*pair), nn.LeakyReLU(leak))]
 

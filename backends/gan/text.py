@@ -44,6 +44,7 @@ class Config(RulesConfig, BalanceConfig):
 
     conditional: ClassVar[bool] = False
     augment: ClassVar[AugmentName] = "none"
+    gamma_final: Annotated[float, "weight of R1 and R2 at the end", Bounds(0, 1000)] = 0.3
     latent: Annotated[int, "dimensions of the latent space", Bounds(2, 1024)] = 64
     width: Annotated[int, "channels of both networks; 512 as published", Bounds(4, 1024)] = 64
     blocks: Annotated[int, "residual blocks of each; 5 as published", Bounds(1, 16)] = 3
@@ -64,8 +65,8 @@ class TextGAN(Game):
     asks: ClassVar[frozenset[str]] = frozenset({"temperature"})
     default_dataset: ClassVar[str] = "names"
     recipe: ClassVar[Mapping[str, Any]] = {
-        "steps": 2000,
-        "lr": 1e-3,
+        "steps": 1500,
+        "lr": 2e-3,
         "beta1": 0.0,
         "clip_grad": 0.0,
         "sample_count": 8,

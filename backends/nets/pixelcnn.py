@@ -1,0 +1,65 @@
+"""Gated PixelCNN: convolutions that see what is above and to the left, and nothing else."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class GatedLayer(nn.Module):
+    """Two stacks (van den Oord 2016b, figure 2): the vertical one sees the rows above and hands
+    them to the horizontal one, which sees what is left in its own row: no pixel is overlooked.
+
+    Vertical features of row i tell of rows up to i, and reach the horizontal stack a row later.
+    """
+
+    def __init__(self, width: int, condition: int) -> None:
+        super().__init__()
+        self.vertical = nn.Conv2d(width, 2 * width, (2, 3))
+        self.horizontal = nn.Conv2d(width, 2 * width, (1, 2))
+        self.link = nn.Conv2d(2 * width, 2 * width, 1)
+        self.out = nn.Conv2d(width, width, 1)
+        self.condition = nn.Linear(condition, 4 * width) if condition else None
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, v: Tensor, h: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """[B, C, H, W] each; ``y`` [B, condition] steers both gates (section 2.3)."""
+        above = self.vertical(F.pad(v, (1, 1, 1, 0)))
+        left = self.horizontal(F.pad(h, (1, 0, 0, 0))) + self.link(F.pad(above, (0, 0, 1, -1)))
+        if self.condition is not None and y is not None:
+            one, two = self.condition(y)[:, :, None, None].chunk(2, dim=1)
+            above, left = above + one, left + two
+        return gate(above), h + self.out(gate(left))
+
+
+class PixelCNN(nn.Module):
+    """Features [B, width, H, W] of every pixel that tell of the pixels before it in reading order.
+
+    Args:
+        channels: of the pictures.
+        condition: channels of what steers the gates; 0 is nothing.
+
+    Attributes:
+        reach: how far up, left and right a pixel sees at most.
+    """
+
+    def __init__(self, channels: int, *, width: int, layers: int, condition: int = 0) -> None:
+        super().__init__()
+        self.above = nn.Conv2d(channels, width, (2, 3))
+        self.left = nn.Conv2d(channels, width, (1, 2))
+        self.layers = nn.ModuleList(GatedLayer(width, condition) for _ in range(layers))
+        self.reach = layers + 2
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """``x`` [B, channels, H, W] in [-1, 1] and a condition [B, D] to [B, width, H, W]."""
+        v = self.above(F.pad(x, (1, 1, 1, 0)))
+        before = F.pad(x, (2, -1, 0, 0))  # the pixel itself is not seen
+        h = self.left(before) + F.pad(v, (0, 0, 1, -1))
+        for layer in self.layers:
+            v, h = layer(v, h, y)
+        return h
+
+
+def gate(x: Tensor) -> Tensor:
+    """tanh(a) ⊙ σ(b) of the halves a, b of the channels (eq. 2)."""
+    a, b = x.chunk(2, dim=1)
+    return torch.tanh(a) * torch.sigmoid(b)
