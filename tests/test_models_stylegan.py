@@ -231,7 +231,7 @@ def test_path_length_regularisation_is_a_choice() -> None:
 def test_training_brings_its_pictures_near_the_data() -> None:
     model, x = build(width=8, widest=16), pictures(16)
     before = (images(model, count=64).mean(0) - x.mean(0)).abs().mean()
-    train(model, x, 50, lr=1e-2)
+    train(model, x, 40, lr=1e-2)
     after = (images(model, count=64).mean(0) - x.mean(0)).abs().mean()
     assert after < 0.5 * before
     assert math.isfinite(after)

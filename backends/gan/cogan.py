@@ -51,7 +51,7 @@ class CoGAN(Game):
     Config = Config
     one_pass = True
     recipe: ClassVar[Mapping[str, Any]] = {
-        "steps": 1500,
+        "steps": 1200,
         "batch_size": 32,
         "lr": 2e-3,
         "beta1": 0.0,

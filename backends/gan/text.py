@@ -35,6 +35,9 @@ from backends.records import Modality, SampleRequest
 LARGEST = 1024
 """Tokens of a vocabulary: D reads windows as planes, one a token."""
 
+TEMPERATURE = 0.6
+"""Of samples: triples are nearest to the data about here, and drift from it towards 0 and 1."""
+
 RUNS = {"bigram": 2, "trigram": 3}
 
 
@@ -153,9 +156,9 @@ class TextGAN(Game):
         return terms
 
     def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
-        """Windows of text. At ``temperature`` 0 each character is the likeliest; 1 draws it as in
-        training, and is the default but with ``softmax``, which learns no drawing."""
-        usual = 0.0 if self.config.writes == "softmax" else 1.0
+        """Windows of text. At ``temperature`` 0 each character is the likeliest, the usual
+        choice of ``softmax``, which learns no drawing; 1 draws as in training."""
+        usual = 0.0 if self.config.writes == "softmax" else TEMPERATURE
         heat = usual if request.temperature is None else request.temperature
         z, texts = self.latents(request.count, generator), list[str]()
         for part in chunks(len(z)):
