@@ -54,9 +54,10 @@ class AudioFlow(Flow):
     asks: ClassVar[frozenset[str]] = frozenset({"labels", "steps", "guidance"})
     recipe: ClassVar[Mapping[str, Any]] = {
         **RECIPE,
-        "batch_size": 32,
-        "sample_count": 36,
+        "batch_size": 16,
+        "ema_half_life": 50.0,
         "validate_every": 100,
+        "sample_count": 36,
     }
     default_dataset: ClassVar[str] = "oneshots-mini"
 
