@@ -1,15 +1,19 @@
-"""What ProGAN and StyleGAN build from: equalised layers, modulated convolutions, filtered resizing.
+"""What StyleGAN builds from: equalised layers, modulated convolutions, filters; its discriminator.
 
 Karras et al. 2018, "Progressive Growing of GANs"; Karras et al. 2020, "Analyzing and Improving the
 Image Quality of StyleGAN" (StyleGAN2).
 """
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
+
+from backends.gan._projection import Projection
 
 GROUP = 4
 """Pictures whose standard deviation D sees."""
@@ -112,3 +116,39 @@ def with_deviation(x: Tensor) -> Tensor:
     deviation = (squares + 1e-8).sqrt().mean((1, 2, 3))  # [B / g]
     plane = deviation.repeat_interleave(group)[:, None, None, None]
     return torch.cat([x, plane.expand(-1, 1, *x.shape[2:]).to(x.dtype)], dim=1)
+
+
+class Discriminator(nn.Module):
+    """Images [B, C, H, W] and classes [B] to outputs [B]; greater means more real.
+
+    ``c`` are the channels from the largest sides to the smallest, which are ``inner``.
+    """
+
+    def __init__(
+        self, channels: int, inner: tuple[int, int], c: Sequence[int], classes: int
+    ) -> None:
+        super().__init__()
+        self.first = EqualConv(channels, c[0], 1)
+        self.blocks = nn.Sequential(*[Down(before, after) for before, after in pairwise(c)])
+        self.last = EqualConv(c[-1] + 1, c[-1], 3)
+        self.flat = EqualLinear(c[-1] * math.prod(inner), c[-1])
+        self.head = Projection(c[-1], classes)
+
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        h = self.blocks(leaky(self.first(x)))
+        h = leaky(self.last(with_deviation(h)))
+        return self.head(leaky(self.flat(h.flatten(1))), y)
+
+
+class Down(nn.Module):
+    """Half the sides, residual (figure 7c); the second convolution acts when they are."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.conv1 = EqualConv(before, before, 3)
+        self.conv2 = EqualConv(before, after, 3)
+        self.skip = EqualConv(before, after, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = leaky(self.conv2(halved(leaky(self.conv1(x)))))
+        return (h + self.skip(halved(x))) / math.sqrt(2)

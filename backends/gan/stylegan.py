@@ -5,10 +5,10 @@ Networks"; Karras et al. 2020, "Analyzing and Improving the Image Quality of Sty
 are of this one) and "Training Generative Adversarial Networks with Limited Data" (conditions, ADA).
 G sums what its levels draw, D is residual; minibatch deviation, style mixing, truncation.
 
-Where StyleGAN2 is lazy, with R1 on a whole batch in every 16th turn of D, a part of the batch is
-regularised in every turn here: the same expected gradient at the same cost, and Adam's moments see
-no jumps. As D compares pictures of a group, their penalties are not quite independent; it is so in
-the original too. The published game is ``non_saturating``, with R1 alone.
+Where StyleGAN2 is lazy, with R1 on a whole batch in every 16th turn of D, here ``penalty_share`` of
+the batch is regularised in every turn: the expected gradient is the same, and Adam's moments see no
+jumps. As D compares pictures of a group, their penalties are not quite independent; it is so in the
+original too. The published game is ``non_saturating``, with R1 alone.
 """
 
 import math
@@ -22,18 +22,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from backends.gan._equalised import (
-    EqualConv,
+    Discriminator,
     EqualLinear,
     doubled,
-    halved,
     leaky,
     modulated,
     normalised,
-    with_deviation,
 )
 from backends.gan._game import Game, GameConfig
 from backends.gan._penalties import squared_gradients
-from backends.gan._projection import Projection
 from backends.knobs import Bounds
 from backends.model import Batch, DataShape, Losses, Samples
 from backends.nets.blocks import chunks, halvings, image_size, widths
@@ -86,7 +83,8 @@ class StyleGAN(Game):
 
     def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__(config, shape)
-        self.seat(Generator(config, self.shape), Discriminator(config, self.shape))
+        G = Generator(config, self.shape)
+        self.seat(G, Discriminator(*_plan(config, self.shape), self.shape.num_classes))
         self.register_buffer("centre", torch.zeros(max(1, self.shape.num_classes), config.style))
         self.register_buffer("path_mean", torch.zeros(()))
 
@@ -287,38 +285,6 @@ class ToPicture(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         h = modulated(x, self.weight, self.affine(w) * self.gain, demodulate=False)
         return h.float() + self.bias[:, None, None]
-
-
-class Discriminator(nn.Module):
-    """Images [B, C, H, W] and classes [B] to outputs [B]; greater means more real."""
-
-    def __init__(self, config: Config, shape: DataShape) -> None:
-        super().__init__()
-        channels, inner, c = _plan(config, shape)
-        self.first = EqualConv(channels, c[0], 1)
-        self.blocks = nn.Sequential(*[Down(before, after) for before, after in pairwise(c)])
-        self.last = EqualConv(c[-1] + 1, c[-1], 3)
-        self.flat = EqualLinear(c[-1] * math.prod(inner), c[-1])
-        self.head = Projection(c[-1], shape.num_classes)
-
-    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
-        h = self.blocks(leaky(self.first(x)))
-        h = leaky(self.last(with_deviation(h)))
-        return self.head(leaky(self.flat(h.flatten(1))), y)
-
-
-class Down(nn.Module):
-    """Half the sides, residual (figure 7c); the second convolution acts when they are."""
-
-    def __init__(self, before: int, after: int) -> None:
-        super().__init__()
-        self.conv1 = EqualConv(before, before, 3)
-        self.conv2 = EqualConv(before, after, 3)
-        self.skip = EqualConv(before, after, 1, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = leaky(self.conv2(halved(leaky(self.conv1(x)))))
-        return (h + self.skip(halved(x))) / math.sqrt(2)
 
 
 def _plan(config: Config, shape: DataShape) -> tuple[int, tuple[int, int], list[int]]:

@@ -36,7 +36,7 @@ LARGEST = 1024
 """Tokens of a vocabulary: D reads windows as planes, one a token."""
 
 TEMPERATURE = 0.6
-"""Of samples: triples are nearest to the data about here, and drift from it towards 0 and 1."""
+"""Of samples: their pairs and triples are nearest to the data about here, not at 0 or 1."""
 
 RUNS = {"bigram": 2, "trigram": 3}
 
