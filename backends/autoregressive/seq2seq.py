@@ -71,11 +71,12 @@ class Seq2Seq(Model):
     learns: ClassVar[DataKind | None] = "pairs"
     asks: ClassVar[frozenset[str]] = frozenset({"prompt", "beams"})
     recipe: ClassVar[Mapping[str, Any]] = {
-        "steps": 1000,
+        "steps": 700,
         "batch_size": 64,
-        "lr": 2e-3,
+        "lr": 3e-3,
+        "optimizer": "muon",
+        "schedule": "linear",
         "beta2": 0.98,
-        "warmup_steps": 100,
         "ema_half_life": 20.0,
         "validate_every": 100,
         "validate_batches": 4,
