@@ -65,8 +65,8 @@ def test_grouped_heads_have_fewer_weights_and_a_smaller_cache() -> None:
     few, all_of_them = (
         Transformer(layers=1, heads=4, kv_heads=kv, width=16, context=8) for kv in (1, 0)
     )
-    assert few.cache(1).keys.shape == (1, 1, 1, 8, 4)
-    assert all_of_them.cache(1).keys.shape == (1, 1, 4, 8, 4)
+    assert few.cache(1).layers[0][0].shape == (1, 1, 8, 4)
+    assert all_of_them.cache(1).layers[0][0].shape == (1, 4, 8, 4)
     counts = [sum(p.numel() for p in net.parameters()) for net in (all_of_them, few)]
     assert counts[0] - counts[1] == 16 * 2 * (16 - 4)
 

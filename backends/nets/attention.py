@@ -9,6 +9,8 @@ from torch import Tensor
 EPS = torch.finfo(torch.float32).eps
 """Added to the mean square; what is small must stay small beside activations in bfloat16."""
 
+_EPS = torch.tensor(EPS)
+
 MOST_SCORES = 512 * 512
 """Scores of a head beyond which the CPU no longer keeps them in memory."""
 
@@ -17,33 +19,35 @@ class Cache:
     """Keys and values of the tokens that a stack has seen, in memory that is allocated once.
 
     Attributes:
-        keys, values: [L, B, K, capacity, D]; only the first ``length`` positions hold anything.
+        layers: of each of L layers, keys and values [B, K, capacity, D]; only the first ``length``
+            positions hold anything.
         ids: [B, capacity] of the tokens, for the model that looks back at them.
         length: tokens seen so far.
+        capacity: tokens that there is room for.
     """
 
     def __init__(self, shape: tuple[int, int, int, int, int], like: Tensor) -> None:
-        self.keys, self.values = like.new_empty(shape), like.new_empty(shape)
-        self.ids = torch.zeros(shape[1], shape[3], dtype=torch.long, device=like.device)
+        layers, batch, _, self.capacity, _ = shape
+        self.layers = [
+            (like.new_empty(shape[1:]), like.new_empty(shape[1:])) for _ in range(layers)
+        ]
+        self.ids = torch.zeros(batch, self.capacity, dtype=torch.long, device=like.device)
         self.length = 0
-
-    @property
-    def capacity(self) -> int:
-        return self.keys.shape[3]
 
     def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Stores ``k``, ``v`` [B, K, n, D] of one layer; returns all of it, [B, K, length + n, D].
 
         ``length`` moves only once every layer has appended: see the stack's forward().
         """
-        end = self.length + k.shape[2]
-        self.keys[layer, :, :, self.length : end] = k
-        self.values[layer, :, :, self.length : end] = v
-        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+        begin, n = self.length, k.shape[2]
+        keys, values = self.layers[layer]
+        keys.narrow(2, begin, n).copy_(k)
+        values.narrow(2, begin, n).copy_(v)
+        return keys.narrow(2, 0, begin + n), values.narrow(2, 0, begin + n)
 
     def reorder(self, origin: Tensor) -> None:
         """Sequence i goes on from sequence ``origin[i]``, as a beam search needs it."""
-        self.keys, self.values = self.keys[:, origin], self.values[:, origin]
+        self.layers = [(keys[origin], values[origin]) for keys, values in self.layers]
         self.ids = self.ids[origin]
 
     def clear(self) -> None:
@@ -95,6 +99,9 @@ def _bias(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) ->
 
 def _written_out(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     (b, heads, n, d), (shared, m) = q.shape, k.shape[1:3]
+    if n == 1 and bias is None:  # token by token, every call counts
+        scores = (q.to(v.dtype) * d**-0.5).reshape(b, shared, -1, d) @ k.to(v.dtype).mT
+        return (scores.softmax(-1) @ v).view(q.shape)
     queries = q.to(v.dtype).reshape(b * shared, -1, d)  # => [B K, n H / K, D]
     keys, values = k.to(v.dtype).reshape(-1, m, d), v.reshape(-1, m, v.shape[-1])
     if bias is None:
@@ -132,9 +139,10 @@ class _RMSNorm(torch.autograd.Function):
 
 
 def _over_rms(x: Tensor) -> Tensor:
-    wide = torch.promote_types(x.dtype, torch.float32)
+    """r of _RMSNorm [..., 1], on the CPU: token by token, every call counts."""
+    wide = torch.float64 if x.dtype == torch.float64 else torch.float32
     norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide)
-    return (norm.square() / x.shape[-1] + EPS).rsqrt().to(x.dtype)
+    return torch.addcmul(_EPS, norm, norm, value=1 / x.shape[-1]).rsqrt().to(x.dtype)
 
 
 def rms_norm(x: Tensor) -> Tensor:
@@ -142,9 +150,11 @@ def rms_norm(x: Tensor) -> Tensor:
 
     PyTorch's is a chain of small operations on the CPU, whose gradients take three times as long.
     """
-    if x.device.type == "cpu" and torch.is_grad_enabled() and not torch.compiler.is_compiling():
-        return _RMSNorm.apply(x)  # pyright: ignore[reportReturnType]
-    return F.rms_norm(x, (x.shape[-1],), eps=EPS)
+    if x.device.type != "cpu" or torch.compiler.is_compiling():
+        return F.rms_norm(x, (x.shape[-1],), eps=EPS)
+    if not torch.is_grad_enabled():
+        return x * _over_rms(x)
+    return _RMSNorm.apply(x)  # pyright: ignore[reportReturnType]
 
 
 def rotary(context: int, dim: int) -> Tensor:
