@@ -14,6 +14,9 @@ _EPS = torch.tensor(EPS)
 MOST_SCORES = 512 * 512
 """Scores of a head beyond which the CPU no longer keeps them in memory."""
 
+FEW = 2**15
+"""Numbers in the values of one query below which the CPU's kernel is faster, being a single call."""
+
 
 class Cache:
     """Keys and values of the tokens that a stack has seen, in memory that is allocated once.
@@ -76,6 +79,8 @@ def attend(
     """
     groups = q.shape[1] // k.shape[1]
     if q.device.type == "cpu" and q.shape[2] * k.shape[2] <= MOST_SCORES:
+        if mask is None and _is_short(q, v):
+            return F.scaled_dot_product_attention(q, k, v, enable_gqa=groups > 1)
         return _written_out(q, k, v, _bias(q, k, v, mask, causal))
     if q.device.type != "cpu":
         q, k = q.type_as(v), k.type_as(v)
@@ -86,6 +91,12 @@ def attend(
         return F.scaled_dot_product_attention(
             q.float(), k.float(), v.float(), mask, is_causal=causal, enable_gqa=groups > 1
         ).type_as(v)
+
+
+def _is_short(q: Tensor, v: Tensor) -> bool:
+    """Whether one query of a few sequences looks at so little that calls cost more than numbers."""
+    few = q.shape[2] == 1 and v.numel() <= FEW and q.dtype == v.dtype == torch.float32
+    return few and not torch.is_autocast_enabled("cpu")
 
 
 def _bias(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -> Tensor | None:
