@@ -15,7 +15,7 @@ MOST_SCORES = 512 * 512
 """Scores of a head beyond which the CPU no longer keeps them in memory."""
 
 FEW = 2**15
-"""Numbers in the values of one query below which the CPU's kernel is faster, being a single call."""
+"""Numbers in the values of one query below which the CPU's kernel, a single call, is faster."""
 
 
 class Cache:
