@@ -291,7 +291,7 @@ def test_gamma_falls_from_its_start_to_its_end() -> None:
 
 @pytest.mark.parametrize(("share", "seen"), [(0.25, 2), (1.0, 8)])
 def test_penalties_are_taken_on_a_share_of_the_batch(share: float, seen: int) -> None:
-    model = build("gan/mlp", penalty_share=share)
+    model = build("gan/mlp", penalty_share=share, gamma=1.0)
     x = pictures(8)
     [(weight, terms)] = model.penalties(x, x, batch_of(x, progress=0.0))
     expected = squared_gradients(model.D, x[:seen], torch.arange(seen) % 3).mean()

@@ -26,6 +26,10 @@ class Config(GameConfig):
     """Knobs of the first GAN."""
 
     latent: Annotated[int, "dimensions of the latent space, 100 as published", Bounds(2, 1024)] = 64
+    gamma: Annotated[
+        float, "weight of R1 and R2 at the start; 1 to 0.1 at 16 x 16", Bounds(0, 1000)
+    ] = 5.0
+    gamma_final: Annotated[float, "their weight at the end", Bounds(0, 1000)] = 2.0
     noise: Annotated[Literal["normal", "uniform"], "distribution of the latents"] = "normal"
     networks: Annotated[
         Literal["even", "large", "small"],
@@ -41,7 +45,7 @@ class MLPGAN(Game):
     Config = Config
     one_pass = True
     recipe: ClassVar[Mapping[str, Any]] = {
-        "steps": 4000,
+        "steps": 3000,
         "lr": 5e-4,
         "beta1": 0.0,
         "clip_grad": 0.0,

@@ -63,7 +63,7 @@ def _ddpm(lr: str) -> Entrant:
 
 
 ENTRANTS: Sequence[Entrant] = (
-    Entrant("gan/mlp", "gan/mlp", {**FLAT, "loss": "relativistic"}),
+    Entrant("gan/mlp", "gan/mlp", {**FLAT, "gamma": "1", "gamma_final": "0.1"}),
     Entrant("gan/dcgan", "gan/dcgan", FLAT),
     Entrant("gan/dcgan, labels", "gan/dcgan"),
     Entrant("gan/r3gan", "gan/r3gan", FLAT),
