@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from backends.autoregressive import gpt
 from backends.autoregressive.gpt import GPT, Config
+from backends.datasets._vocabulary import Characters
 from backends.knobs import ConfigError, configure, knobs
 from backends.model import Batch, DataShape, RequestError, Vocabulary
 from backends.nets.attention import Cache
@@ -119,6 +121,16 @@ def test_untrained_it_knows_nothing() -> None:
     loss = terms(build(tie_weights=False), ids(4, T + 1))
     assert loss["loss"] == pytest.approx(math.log(Letters.size), abs=1e-6)
     assert loss["bits_per_byte"] == pytest.approx(math.log2(Letters.size), abs=1e-6)
+
+
+def test_bits_are_counted_a_byte_of_the_text() -> None:
+    """Two of three tokens take two bytes: log2(3) bits a token are 3 log2(3) / 5 a byte."""
+    shape = DataShape("text", (3,), (), Characters.of("aéß"))
+    model = GPT(configure(Config, {"layers": 1, "heads": 1, "width": 8}), shape)
+    targets = Characters.of("aéß").encode("aéß")
+    loss = terms(model, torch.tensor([[0, *targets]]))
+    assert loss["loss"] == pytest.approx(math.log(3), abs=1e-6)
+    assert loss["bits_per_byte"] == pytest.approx(3 * math.log2(3) / 5, abs=1e-6)
 
 
 def test_tied_and_untrained_it_knows_next_to_nothing() -> None:
@@ -277,6 +289,26 @@ def test_the_same_seed_draws_the_same_texts_and_nothing_else_matters() -> None:
     assert texts(model, seed=8) != first
     torch.manual_seed(1)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_in_bfloat16_it_draws_from_a_copy_if_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = awake()
+    kinds: set[torch.dtype] = set()
+    whole = GPT.logits
+
+    def watched(self: GPT, ids: Tensor, cache: Cache | None = None) -> Tensor:
+        kinds.add(self.transformer.blocks[0].attention.qkv.weight.dtype)
+        return whole(self, ids, cache)
+
+    monkeypatch.setattr(GPT, "logits", watched)
+    for large, kind in ((10**9, torch.float32), (0, torch.bfloat16)):
+        monkeypatch.setattr(gpt, "LARGE", large)
+        kinds.clear()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            drawn = [texts(model, seed=7), texts(model, seed=7)]
+        assert kinds == {kind}
+        assert drawn[0] == drawn[1]
+    assert all(p.dtype == torch.float32 for p in model.parameters())
 
 
 def test_the_likeliest_token_needs_no_luck() -> None:

@@ -7,6 +7,7 @@ import math
 import os
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,30 @@ def test_the_noise_of_a_step_is_its_own(tmp_path: Path) -> None:
     noted: list[int] = []
     run(tmp_path, tiny(Noting), steps=3, seed=7)
     assert noted[-3:] == [seed_of(7, step, "noise") for step in range(3)]
+
+
+def test_what_counts_without_a_network_is_logged_beside_each_validation(tmp_path: Path) -> None:
+    class Compared(Tiny):
+        compares = "loss"
+
+    def baselines() -> dict[str, float]:
+        counted.append(1)
+        return {"4-gram": 1.75}
+
+    counted: list[int] = []
+    data = replace(pictures(), baselines=baselines)
+    plain = points(run(tmp_path / "plain", dataset=data, steps=4, validate_every=2))
+    assert not counted
+    assert not any("4-gram/loss" in values for values in plain.values())
+    logged = points(run(tmp_path / "own", tiny(Compared), dataset=data, steps=4, validate_every=2))
+    assert {step for step, values in logged.items() if values.get("4-gram/loss") == 1.75} == {2, 4}
+    assert counted == [1]
+
+
+def test_the_gap_is_what_held_out_data_lose_more(tmp_path: Path) -> None:
+    for values in points(run(tmp_path, steps=4, validate_every=2)).values():
+        if "validation/loss" in values:
+            assert values["gap"] == pytest.approx(values["validation/loss"] - values["loss"])
 
 
 def test_the_learning_rate_ends_at_its_final_share() -> None:
