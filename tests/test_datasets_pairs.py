@@ -166,6 +166,18 @@ def test_a_path_is_known_by_its_name_and_its_first_line(tmp_path: Path) -> None:
         resolve("dates", "text")
 
 
+def test_byte_pairs_make_lines_shorter(tmp_path: Path) -> None:
+    text = "".join(f"a house number {n}\ta number of a house, {n}\n" for n in range(50))
+    plain, pieces = load(tsv(tmp_path, text)), load(tsv(tmp_path, text), vocabulary="bpe")
+    assert sorted(told(plain)) == sorted(told(pieces))
+    assert max(pieces.shape.size) < min(plain.shape.size)
+    again = shape_from_state(json.loads(json.dumps(shape_state(pieces.shape))))
+    assert again == pieces.shape
+    few = load(tsv(tmp_path, text), vocabulary="bpe", vocabulary_size=260).shape.vocabulary
+    assert few is not None
+    assert few.size == 263
+
+
 # --------------------------------------------------------------------------- dates
 
 

@@ -71,7 +71,7 @@ class Seq2Seq(Model):
     learns: ClassVar[DataKind | None] = "pairs"
     asks: ClassVar[frozenset[str]] = frozenset({"prompt", "beams"})
     recipe: ClassVar[Mapping[str, Any]] = {
-        "steps": 700,
+        "steps": 500,
         "batch_size": 64,
         "lr": 3e-3,
         "optimizer": "muon",

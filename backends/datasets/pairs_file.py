@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from backends.data import DataError, Dataset
+from backends.datasets._byte_pairs import LARGEST, SMALLEST, BytePairs
 from backends.datasets._files import (
     MEMORY,
     counted,
@@ -18,6 +19,7 @@ from backends.datasets._files import (
 from backends.datasets._pairs import Pair, pairs_dataset
 from backends.datasets._vocabulary import Bytes, Characters
 from backends.knobs import Bounds
+from backends.model import Vocabulary
 
 MODALITY = "pairs"
 EMBEDDED = False
@@ -36,8 +38,12 @@ class Config:
         int, "longest target line, longer ones are left out", Bounds(1, 4096, "tokens")
     ] = 128
     vocabulary: Annotated[
-        Literal["characters", "bytes"], "what a token is; every line can be written in bytes"
+        Literal["characters", "bytes", "bpe"],
+        "what a token is; bytes write every line, and bpe learns frequent pieces",
     ] = "characters"
+    vocabulary_size: Annotated[
+        int, "tokens of vocabulary=bpe, at most", Bounds(SMALLEST, LARGEST, "tokens")
+    ] = 1024
 
 
 def fits(path: Path) -> bool:
@@ -53,7 +59,7 @@ def load(config: Config, path: Path | None, validation: float) -> Dataset:
     pairs, notices = _pairs(_text(path), where)
     return pairs_dataset(
         pairs,
-        Bytes() if config.vocabulary == "bytes" else characters_of(pairs),
+        _vocabulary(config, pairs),
         where=where,
         source=config.source,
         target=config.target,
@@ -62,9 +68,14 @@ def load(config: Config, path: Path | None, validation: float) -> Dataset:
     )
 
 
-def characters_of(pairs: list[Pair]) -> Characters:
-    """The characters of both sides."""
-    return Characters.of("".join(line for pair in pairs for line in pair))
+def _vocabulary(config: Config, pairs: list[Pair]) -> Vocabulary:
+    """One for both sides."""
+    if config.vocabulary == "bytes":
+        return Bytes()
+    lines = [line for pair in pairs for line in pair]
+    if config.vocabulary == "bpe":
+        return BytePairs.of(lines, config.vocabulary_size)
+    return Characters.of("".join(lines))
 
 
 def _pairs(text: str, where: str) -> tuple[list[Pair], tuple[str, ...]]:

