@@ -90,6 +90,12 @@ def test_a_source_of_padding_alone_is_no_nan() -> None:
     assert len(model.sample(SampleRequest(count=3), torch.Generator()).texts) == 3
 
 
+def test_a_line_of_equal_tokens_has_a_length() -> None:
+    """Attention averages, and the average of equal values is the same for any number of them."""
+    short, long = stirred().net(rows(["aa", "aaaa"], 6), rows(["ab", "ab"], 4, marked=True))
+    assert not torch.isclose(short, long, rtol=1e-2).all(-1).any()
+
+
 def test_decoding_token_by_token_gives_what_the_whole_network_gives() -> None:
     model, batch = stirred(), batch_of(PAIRS)
     assert batch.y is not None

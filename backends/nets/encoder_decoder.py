@@ -16,8 +16,8 @@ class Memory:
     """What a decoder sees of encoded sources.
 
     Attributes:
-        keys, values: one [B, H, S, D] a layer.
-        seen: bool [B, 1, 1, S], False where there is padding.
+        keys, values: one [B, H, 1 + S, D] a layer.
+        seen: bool [B, 1, 1, 1 + S], False where there is padding.
     """
 
     keys: Sequence[Tensor]
@@ -93,7 +93,7 @@ class EncoderDecoder(nn.Module):
         turns = self._turns(0, x.shape[1])
         for block in self.encoder:
             x = block(x, turns, seen)
-        x = rms_norm(x)  # [B, S, C]
+        x = rms_norm(x)  # [B, 1 + S, C]
         both = [remember(x, turns) for remember in self.remembered]
         return Memory([keys for keys, _ in both], [values for _, values in both], seen)
 
@@ -201,8 +201,8 @@ class Remembered(nn.Module):
 class CrossAttention(nn.Module):
     """Attention of targets to a source, with QK-norm and rotary positions on both sides.
 
-    So place n of a target finds place n of the source, and those beside it, without having to count
-    (400 steps of copying: 99.5 % of the tokens instead of 92 %).
+    So a place of a target finds the same place of the source, and those beside it, without counting
+    (100 steps of copying random lines: all tokens right instead of 42 %).
     """
 
     def __init__(self, heads: int, width: int) -> None:
