@@ -105,3 +105,15 @@ def test_the_class_steers() -> None:
     assert one != two
     drawn = model.sample(SampleRequest(count=3, labels=[1]), torch.Generator().manual_seed(0))
     assert list(drawn.labels) == [1, 1, 1]
+
+
+def test_a_window_knows_where_it_is() -> None:
+    """Drawing looks through a window, which must see the places of the whole picture."""
+    model = build(side=9, layers=1)
+    x = torch.rand(1, 1, 9, 9) * 2 - 1
+    reach = model.net.reach
+    whole = model.features(x, None)
+    window = model.features(x[:, :, 6 - reach : 7, 5 - reach : 9], None, 6 - reach, 5 - reach)
+    torch.testing.assert_close(window[:, reach, reach], whole[:, 6, 5])
+    torch.nn.init.zeros_(model.place)
+    assert not torch.allclose(model.features(x, None)[:, 6, 5], whole[:, 6, 5])

@@ -65,6 +65,7 @@ class Pixel(Model):
             layers=config.layers,
             condition=LABEL if classes else 0,
         )
+        self.place = nn.Parameter(torch.zeros(config.width, *shape.size[1:]))
         self.hidden = nn.Linear(config.width, 2 * config.width)
         self.before = nn.Linear(channels, 2 * config.width, bias=False)
         self.head = nn.Linear(2 * config.width, channels * self.levels)
@@ -83,10 +84,12 @@ class Pixel(Model):
 
     # ------------------------------------------------------------------ likelihood
 
-    def features(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """Features [B, H, W, width] of the pixels before each, from intensities ``x``."""
+    def features(self, x: Tensor, y: Tensor | None, top: int = 0, left: int = 0) -> Tensor:
+        """Features [B, H, W, width] of the pixels before each, from intensities ``x``, which may be
+        a window that begins at (``top``, ``left``)."""
         told = self.embed(y) if self.embed is not None and y is not None else None
-        return self.net(x, told).permute(0, 2, 3, 1)
+        place = self.place[:, top : top + x.shape[2], left : left + x.shape[3]]
+        return self.net(x, told, place).permute(0, 2, 3, 1)
 
     def logits(self, h: Tensor, x: Tensor) -> Tensor:
         """Logits [..., C, levels] of a pixel, from features [..., width] and the intensities
@@ -139,7 +142,7 @@ class Pixel(Model):
         reach = self.net.reach
         top, left = max(0, row - reach), max(0, column - reach)
         window = x[:, :, top : row + 1, left : column + reach + 1]
-        h = self.features(window, y)[:, row - top, column - left]  # [B, width]
+        h = self.features(window, y, top, left)[:, row - top, column - left]  # [B, width]
         pixel = torch.zeros(len(x), x.shape[1], device=x.device)
         for channel in range(x.shape[1]):
             logits = self.logits(h, pixel)[:, channel]

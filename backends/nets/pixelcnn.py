@@ -49,11 +49,16 @@ class PixelCNN(nn.Module):
         self.layers = nn.ModuleList(GatedLayer(width, condition) for _ in range(layers))
         self.reach = layers + 2
 
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """``x`` [B, channels, H, W] in [-1, 1] and a condition [B, D] to [B, width, H, W]."""
+    def forward(self, x: Tensor, y: Tensor | None = None, place: Tensor | None = None) -> Tensor:
+        """``x`` [B, channels, H, W] in [-1, 1] and a condition [B, D] to [B, width, H, W].
+
+        ``place`` [width, H, W] tells both stacks where in the picture they are.
+        """
         v = self.above(F.pad(x, (1, 1, 1, 0)))
         before = F.pad(x, (2, -1, 0, 0))  # the pixel itself is not seen
         h = self.left(before) + F.pad(v, (0, 0, 1, -1))
+        if place is not None:
+            v, h = v + place, h + place
         for layer in self.layers:
             v, h = layer(v, h, y)
         return h
