@@ -72,11 +72,12 @@ def trained(store: Store, name: str) -> Run:
 
 
 def samples(run: Run, target: Path) -> None:
-    """The last samples: the grid, every pixel three by three, or the texts."""
+    """The last samples: the grid, its pixels repeated where it is small, or the texts."""
     folder = run.path / run.status().sample
     if (folder / "grid.png").exists():
         grid = Image.open(folder / "grid.png")
-        size = (grid.width * 3, grid.height * 3)
+        factor = max(1, 700 // grid.width)
+        size = (grid.width * factor, grid.height * factor)
         grid.resize(size, Image.Resampling.NEAREST).save(target.with_suffix(".png"), optimize=True)
         return
     texts = [file.read_text() for file in sorted(folder.glob("0*.txt"))]

@@ -2,7 +2,9 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +15,30 @@ from backends.datasets._decoded import Decoded
 from backends.datasets._files import MEMORY, counted, gib, head, shown
 from backends.datasets._folders import Skipped, why
 from backends.datasets._pictures import Look, looks_like_picture, square, suffixes, wary
+from backends.knobs import Bounds
 
 WORTH = 256
 """Fewer pictures are decoded anew each time: that takes less than a second."""
 
 _THREADS = 4  # each may hold a picture of 32 million pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookKnobs:
+    """Knobs of pictures of your own."""
+
+    size: Annotated[int, "height and width that pictures are brought to", Bounds(8, 512, "px")] = 32
+    color: Annotated[Literal["auto", "gray", "rgb"], "auto: gray where no picture has colour"] = (
+        "auto"
+    )
+    fit: Annotated[
+        Literal["crop", "pad"], "crop the middle square, or pad the whole picture with white"
+    ] = "crop"
+    flip: Annotated[bool, "mirror half of the training pictures, others each epoch"] = False
+
+    @property
+    def look(self) -> Look:
+        return Look(self.size, self.color, self.fit)
 
 
 def is_picture(file: Path) -> bool:

@@ -70,6 +70,26 @@ def open_regular(path: Path, *, follow: bool = True) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+def text_of(path: Path, most: int) -> str:
+    """The UTF-8 text of a file.
+
+    Raises:
+        DataError: it cannot be read, is larger than ``most`` bytes or is no UTF-8.
+    """
+    try:
+        with open_regular(path) as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise DataError(f"{shown(path)} cannot be read: {error.strerror}") from None
+    if len(data) > most:
+        raise DataError(f"{shown(path)} is larger than {gib(most)}: give less")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        fault = f"byte {error.start:,} of {shown(path)} is not UTF-8"
+        raise DataError(f"{fault}: convert the file") from None
+
+
 def head(path: Path, count: int = 32) -> bytes:
     """The first bytes of a file; none if it cannot be read."""
     try:

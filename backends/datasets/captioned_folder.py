@@ -3,14 +3,14 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 import numpy as np
 import torch
 
 from backends.data import DataError, Dataset
 from backends.datasets._captions import captioned_dataset
-from backends.datasets._decoding import decode, is_picture
+from backends.datasets._decoding import LookKnobs, decode, is_picture
 from backends.datasets._files import (
     Listing,
     counted,
@@ -23,7 +23,6 @@ from backends.datasets._files import (
     shut_notice,
 )
 from backends.datasets._folders import skipped_notice
-from backends.datasets._pictures import Look
 from backends.knobs import Bounds
 
 MODALITY = "captions"
@@ -35,15 +34,9 @@ _LONGEST, _LARGEST = 1 << 14, 1 << 28  # bytes of a caption, and of a metadata.j
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
-    size: Annotated[int, "height and width that pictures are brought to", Bounds(8, 512, "px")] = 32
-    color: Annotated[Literal["auto", "gray", "rgb"], "auto: gray where no picture has colour"] = (
-        "auto"
-    )
-    fit: Annotated[
-        Literal["crop", "pad"], "crop the middle square, or pad the whole picture with white"
-    ] = "crop"
-    flip: Annotated[bool, "mirror half of the training pictures, others each epoch"] = False
+class Config(LookKnobs):
+    """Knobs of a folder of pictures with captions."""
+
     tokens: Annotated[int, "words of a caption that the model sees", Bounds(4, 64, "words")] = 16
 
 
@@ -66,7 +59,7 @@ def load(config: Config, path: Path | None, validation: float) -> Dataset:
     if not told:
         where = f"none of the {counted(len(pictures), 'picture')} in {shown(folder)} has a caption"
         raise DataError(f"{where}: put name.txt beside name.jpg, or a {METADATA} into the folder")
-    decoded = decode(told, Look(config.size, config.color, config.fit), folder)
+    decoded = decode(told, config.look, folder)
     notices += [
         _without(folder, [file for file in pictures if not captions.get(file)]),
         shut_notice(folder, found.shut),

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from backends.data import DataError, Dataset
+from backends.data import Dataset
 from backends.datasets import _table
-from backends.datasets._files import MEMORY, gib, open_regular, required, shown
+from backends.datasets._files import MEMORY, required, shown, text_of
 from backends.datasets._series import series_dataset
 from backends.knobs import Bounds
 
@@ -34,7 +34,7 @@ def load(config: Config, path: Path | None, validation: float) -> Dataset:
     """The columns of numbers of ``path``; the last rows are held out."""
     path = required(path, "a CSV file")
     where = shown(path)
-    table = _table.chosen(_table.read(_text(path), where), config.columns, where)
+    table = _table.chosen(_table.read(text_of(path, _LIMIT), where), config.columns, where)
     return series_dataset(
         table,
         where=where,
@@ -43,18 +43,3 @@ def load(config: Config, path: Path | None, validation: float) -> Dataset:
         fill=config.fill,
         validation=validation,
     )
-
-
-def _text(path: Path) -> str:
-    try:
-        with open_regular(path) as file:
-            data = file.read(_LIMIT + 1)
-    except OSError as error:
-        raise DataError(f"{shown(path)} cannot be read: {error.strerror}") from None
-    if len(data) > _LIMIT:
-        raise DataError(f"{shown(path)} is larger than {gib(_LIMIT)}: give less")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        fault = f"byte {error.start:,} of {shown(path)} is not UTF-8"
-        raise DataError(f"{fault}: convert the file") from None

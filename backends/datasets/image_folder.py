@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
 
 from backends.data import DataError, Dataset
-from backends.datasets._decoding import decode, is_picture
+from backends.datasets._decoding import LookKnobs, decode, is_picture
 from backends.datasets._files import (
     listing,
     regular_files,
@@ -22,8 +21,6 @@ from backends.datasets._folders import (
     splits_notice,
 )
 from backends.datasets._images import image_dataset
-from backends.datasets._pictures import Look
-from backends.knobs import Bounds
 
 MODALITY = "image"
 EMBEDDED = False
@@ -31,15 +28,8 @@ NEEDS_PATH = True
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
-    size: Annotated[int, "height and width that pictures are brought to", Bounds(8, 512, "px")] = 32
-    color: Annotated[Literal["auto", "gray", "rgb"], "auto: gray where no picture has colour"] = (
-        "auto"
-    )
-    fit: Annotated[
-        Literal["crop", "pad"], "crop the middle square, or pad the whole picture with white"
-    ] = "crop"
-    flip: Annotated[bool, "mirror half of the training pictures, others each epoch"] = False
+class Config(LookKnobs):
+    """Knobs of a folder of pictures."""
 
 
 def fits(path: Path) -> bool:
@@ -55,7 +45,7 @@ def load(config: Config, path: Path | None, validation: float) -> Dataset:
     if not pictures:
         raise DataError(f"{shown(folder)} holds no picture: add some or give another folder")
     files = classified(folder, pictures)
-    decoded = decode(files, Look(config.size, config.color, config.fit), folder)
+    decoded = decode(files, config.look, folder)
     classes = classes_of(folder, decoded.files)
     notices = [
         loose_notice(folder, len(pictures) - len(files), "picture"),

@@ -9,12 +9,11 @@ from backends.datasets._byte_pairs import LARGEST, SMALLEST, BytePairs
 from backends.datasets._files import (
     MEMORY,
     counted,
-    gib,
     head,
     named,
-    open_regular,
     required,
     shown,
+    text_of,
 )
 from backends.datasets._pairs import Pair, pairs_dataset
 from backends.datasets._vocabulary import Bytes, Characters
@@ -56,7 +55,7 @@ def load(config: Config, path: Path | None, validation: float) -> Dataset:
     """The first two columns of ``path``; no source that is held out is trained on."""
     path = required(path, "a TSV file of two columns")
     where = shown(path)
-    pairs, notices = _pairs(_text(path), where)
+    pairs, notices = _pairs(text_of(path, _LIMIT), where)
     return pairs_dataset(
         pairs,
         _vocabulary(config, pairs),
@@ -97,18 +96,3 @@ def _pairs(text: str, where: str) -> tuple[list[Pair], tuple[str, ...]]:
     if wide:
         notices.append(f"{counted(wide, 'line')} of {where} with more than two columns: cut to two")
     return pairs, tuple(notices)
-
-
-def _text(path: Path) -> str:
-    try:
-        with open_regular(path) as file:
-            data = file.read(_LIMIT + 1)
-    except OSError as error:
-        raise DataError(f"{shown(path)} cannot be read: {error.strerror}") from None
-    if len(data) > _LIMIT:
-        raise DataError(f"{shown(path)} is larger than {gib(_LIMIT)}: give less")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        fault = f"byte {error.start:,} of {shown(path)} is not UTF-8"
-        raise DataError(f"{fault}: convert the file") from None
