@@ -34,7 +34,7 @@ def test_a_pixel_sees_all_before_it_within_reach_and_nothing_else() -> None:
     torch.manual_seed(0)
     net, side = PixelCNN(1, width=8, layers=4).double(), 5
     for layer in net.layers:
-        torch.nn.init.normal_(layer.out.weight)
+        torch.nn.init.normal_(layer.out.weight)  # pyright: ignore
     x = torch.randn(1, 1, side, side, dtype=torch.float64, requires_grad=True)
     features = net(x)
     for i in range(side * side):
@@ -107,13 +107,16 @@ def test_the_class_steers() -> None:
     assert list(drawn.labels) == [1, 1, 1]
 
 
-def test_a_window_knows_where_it_is() -> None:
-    """Drawing looks through a window, which must see the places of the whole picture."""
+def test_rows_above_tell_as_much_through_a_window() -> None:
+    """Drawing looks at the rows within reach alone, and must see the places they have."""
     model = build(side=9, layers=1)
     x = torch.rand(1, 1, 9, 9) * 2 - 1
-    reach = model.net.reach
-    whole = model.features(x, None)
-    window = model.features(x[:, :, 6 - reach : 7, 5 - reach : 9], None, 6 - reach, 5 - reach)
-    torch.testing.assert_close(window[:, reach, reach], whole[:, 6, 5])
-    torch.nn.init.zeros_(model.place)
-    assert not torch.allclose(model.features(x, None)[:, 6, 5], whole[:, 6, 5])
+    whole = model.net.from_above(x, None, model.place)
+    rows = slice(7 - model.net.reach, 8)
+    window = model.net.from_above(x[:, :, rows], None, model.place[:, rows])
+    for one, two in zip(whole, window, strict=True):
+        torch.testing.assert_close(two[:, :, -1], one[:, :, 7])
+    changed = x.clone()
+    changed[:, :, 7:] *= -1
+    for one, two in zip(whole, model.net.from_above(changed, None, model.place), strict=True):
+        assert torch.equal(one[:, :, :8], two[:, :, :8])

@@ -11,8 +11,9 @@ spread, and so compares with models of all 256.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -84,12 +85,13 @@ class Pixel(Model):
 
     # ------------------------------------------------------------------ likelihood
 
-    def features(self, x: Tensor, y: Tensor | None, top: int = 0, left: int = 0) -> Tensor:
-        """Features [B, H, W, width] of the pixels before each, from intensities ``x``, which may be
-        a window that begins at (``top``, ``left``)."""
-        told = self.embed(y) if self.embed is not None and y is not None else None
-        place = self.place[:, top : top + x.shape[2], left : left + x.shape[3]]
-        return self.net(x, told, place).permute(0, 2, 3, 1)
+    def features(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """Features [B, H, W, width] of the pixels before each, from intensities ``x``."""
+        return self.net(x, self.condition(y), self.place).permute(0, 2, 3, 1)
+
+    def condition(self, y: Tensor | None) -> Tensor | None:
+        """What classes [B] tell the gates, [B, LABEL]."""
+        return self.embed(y) if self.embed is not None and y is not None else None
 
     def logits(self, h: Tensor, x: Tensor) -> Tensor:
         """Logits [..., C, levels] of a pixel, from features [..., width] and the intensities
@@ -117,35 +119,30 @@ class Pixel(Model):
     # ------------------------------------------------------------------ drawing
 
     def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
-        """Pictures, drawn in reading order; only what a pixel sees is computed for it."""
+        """Pictures, drawn in reading order: the vertical stack looks once a row at the rows that
+        count, the horizontal one at the pixels to the left."""
         y = self.labels_of(request)
         channels, height, width = self.shape.size
         x = torch.full((request.count, channels, height, width), -1.0, device=self.device)
         temperature = 1.0 if request.temperature is None else request.temperature
+        choose = partial(
+            draw, temperature=temperature, top_k=None, top_p=request.top_p, generator=generator
+        )
         with torch.autocast(self.device.type, enabled=False):
+            condition, reach = self.condition(y), self.net.reach
             for row in range(height):
+                rows = slice(max(0, row - reach), row + 1)
+                told = self.net.from_above(x[:, :, rows], condition, self.place[:, rows])
+                told = [one[:, :, -1:] for one in told]
                 for column in range(width):
-                    self._draw(x, y, row, column, temperature, request.top_p, generator)
+                    seen = slice(max(0, column - reach), column + 1)
+                    h = self.net.in_row(x[:, :, row : row + 1, seen], [t[..., seen] for t in told])
+                    x[:, :, row, column] = self._pixel(h[:, :, 0, -1], choose)
         return Samples(x, labels=[] if y is None else y.tolist())
 
-    def _draw(
-        self,
-        x: Tensor,
-        y: Tensor | None,
-        row: int,
-        column: int,
-        temperature: float,
-        top_p: float | None,
-        generator: torch.Generator,
-    ) -> None:
-        """Puts one pixel into ``x``."""
-        reach = self.net.reach
-        top, left = max(0, row - reach), max(0, column - reach)
-        window = x[:, :, top : row + 1, left : column + reach + 1]
-        h = self.features(window, y, top, left)[:, row - top, column - left]  # [B, width]
-        pixel = torch.zeros(len(x), x.shape[1], device=x.device)
-        for channel in range(x.shape[1]):
-            logits = self.logits(h, pixel)[:, channel]
-            q = draw(logits, temperature, None, top_p, generator)
-            pixel[:, channel] = self.shown(q)
-        x[:, :, row, column] = pixel
+    def _pixel(self, h: Tensor, choose: Callable[[Tensor], Tensor]) -> Tensor:
+        """Intensities [B, C] drawn from features [B, width], channel by channel."""
+        pixel = torch.zeros(len(h), self.shape.size[0], device=h.device)
+        for channel in range(pixel.shape[1]):
+            pixel[:, channel] = self.shown(choose(self.logits(h, pixel)[:, channel]))
+        return pixel

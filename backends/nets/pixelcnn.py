@@ -1,5 +1,7 @@
 """Gated PixelCNN: convolutions that see what is above and to the left, and nothing else."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,14 +23,19 @@ class GatedLayer(nn.Module):
         self.condition = nn.Linear(condition, 4 * width) if condition else None
         nn.init.zeros_(self.out.weight)
 
-    def forward(self, v: Tensor, h: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
-        """[B, C, H, W] each; ``y`` [B, condition] steers both gates (section 2.3)."""
-        above = self.vertical(F.pad(v, (1, 1, 1, 0)))
-        left = self.horizontal(F.pad(h, (1, 0, 0, 0))) + self.link(F.pad(above, (0, 0, 1, -1)))
+    def above(self, v: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The next vertical features [B, C, H, W], and what they tell the horizontal stack [B, 2 C,
+        H, W]; ``y`` [B, condition] steers both gates (section 2.3)."""
+        seen = self.vertical(F.pad(v, (1, 1, 1, 0)))
+        told = self.link(_row_later(seen))
         if self.condition is not None and y is not None:
             one, two = self.condition(y)[:, :, None, None].chunk(2, dim=1)
-            above, left = above + one, left + two
-        return gate(above), h + self.out(gate(left))
+            seen, told = seen + one, told + two
+        return gate(seen), told
+
+    def left(self, h: Tensor, told: Tensor) -> Tensor:
+        """The next horizontal features [B, C, H, W]."""
+        return h + self.out(gate(self.horizontal(F.pad(h, (1, 0, 0, 0))) + told))
 
 
 class PixelCNN(nn.Module):
@@ -54,14 +61,33 @@ class PixelCNN(nn.Module):
 
         ``place`` [width, H, W] tells both stacks where in the picture they are.
         """
+        return self.in_row(x, self.from_above(x, y, place))
+
+    def from_above(
+        self, x: Tensor, y: Tensor | None = None, place: Tensor | None = None
+    ) -> list[Tensor]:
+        """What the vertical stack tells each layer of the horizontal one, [B, ..., H, W] each: a
+        function of the rows above alone."""
         v = self.above(F.pad(x, (1, 1, 1, 0)))
-        before = F.pad(x, (2, -1, 0, 0))  # the pixel itself is not seen
-        h = self.left(before) + F.pad(v, (0, 0, 1, -1))
+        told = [_row_later(v)]
         if place is not None:
-            v, h = v + place, h + place
+            v, told = v + place, [told[0] + place]
         for layer in self.layers:
-            v, h = layer(v, h, y)
+            v, more = layer.above(v, y)  # pyright: ignore[reportCallIssue]
+            told.append(more)
+        return told
+
+    def in_row(self, x: Tensor, told: Sequence[Tensor]) -> Tensor:
+        """The horizontal stack: features of every pixel from those left of it and what was told."""
+        h = self.left(F.pad(x, (2, -1, 0, 0))) + told[0]  # the pixel itself is not seen
+        for layer, more in zip(self.layers, told[1:], strict=True):
+            h = layer.left(h, more)  # pyright: ignore[reportCallIssue]
         return h
+
+
+def _row_later(x: Tensor) -> Tensor:
+    """Every row's features where the next row reads them; nothing for the first."""
+    return F.pad(x, (0, 0, 1, -1))
 
 
 def gate(x: Tensor) -> Tensor:
