@@ -163,7 +163,7 @@ async def test_the_keys_move_the_cursor(store: Store) -> None:
             ("up", 0),
             ("G", 5),
             ("down", 5),
-            ("g", 0),
+            ("home", 0),
             ("end", 5),
             ("home", 0),
             ("pagedown", 5),
@@ -246,6 +246,53 @@ def test_columns_fill_the_width_and_never_more(width: int) -> None:
     assert used <= width
     assert used >= min(width, sum(c.least for c in COLUMNS)) - max(c.least for c in COLUMNS) - 1
     assert all(column.least <= cells <= column.most for column, cells in columns)
+
+
+# ---------------------------------------------------------------------------- marks
+
+
+async def test_marked_runs_are_handed_over_for_a_comparison(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store)
+    app, feed = studio(store)
+    wanted: list[list[str]] = []
+
+    def compare(_: StudioApp, event: RunsScreen.CompareWanted) -> None:
+        wanted.append(event.run_ids)
+
+    monkeypatch.setattr(StudioApp, "on_runs_screen_compare_wanted", compare, raising=False)
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        table = await opened(pilot, feed)
+        await pilot.press("C")
+        await until(pilot, lambda: "Mark two runs or more with m" in screen_text(app))
+        await pilot.press("m")  # and on to the next
+        assert table.cursor == 1
+        await pilot.press("j", "m")
+        await until(pilot, lambda: "2 marked" in screen_text(app))
+        assert re.search(r"◆● running +fashion-vae", screen_text(app))
+        await pilot.press("slash", *"zzz", "enter", "C")
+        await until(pilot, lambda: wanted)
+        assert wanted == [["6", "4"]]
+        await pilot.press("escape", "home", "m")
+        await until(pilot, lambda: "1 marked" in screen_text(app))
+        await pilot.press("M")
+        await until(pilot, lambda: "◆" not in screen_text(app))
+
+
+async def test_the_mark_of_a_run_that_is_gone_is_gone(store: Store) -> None:
+    runs = fill(store)
+    app, feed = studio(store)
+    async with app.run_test() as pilot:
+        table = await opened(pilot, feed)
+        await pilot.press("end", "k", "m")
+        screen = app.screen
+        assert isinstance(screen, RunsScreen)
+        assert screen.marked == {"2"}
+        runs["wide"].delete()
+        feed.tell_runs()
+        await until(pilot, lambda: len(table.runs) == 5)
+        assert screen.marked == set()
 
 
 # ---------------------------------------------------------------------------- commands

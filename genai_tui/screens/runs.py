@@ -1,6 +1,7 @@
 """The list of all runs, with the machine and the newest samples of the chosen run beside it."""
 
 import importlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -36,6 +37,13 @@ class RunsScreen(Commanding):
     class NewWanted(Message):
         """The user wants to start a run."""
 
+    class CompareWanted(Message):
+        """The user wants to see these runs side by side, in the order of the list."""
+
+        def __init__(self, run_ids: list[str]) -> None:
+            super().__init__()
+            self.run_ids = run_ids
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "new run", tooltip="Pick a generator and train it", id="runs.new"),
         Binding("d", "delete", "delete", tooltip="Delete the run from disk", id="runs.delete"),
@@ -46,6 +54,18 @@ class RunsScreen(Commanding):
             tooltip="Show only runs that contain a text",
             id="runs.filter",
         ),
+        Binding("m", "mark", "mark", tooltip="Mark the run, or unmark it", id="runs.mark"),
+        Binding(
+            "M",
+            "unmark_all",
+            "unmark all",
+            show=False,
+            tooltip="Take all marks away",
+            id="runs.unmark",
+        ),
+        Binding(
+            "C", "compare", "compare", tooltip="The marked runs side by side", id="runs.compare"
+        ),
         Binding("escape", "clear_filter", "all runs", show=False, tooltip="Show all runs again"),
         Binding("q", "app.quit", "quit", tooltip="Leave; trainings go on", id="runs.quit"),
     ]
@@ -55,6 +75,8 @@ class RunsScreen(Commanding):
         self._runs: list[Summary] | None = None
         self._shows_samples = False
         self._filter = ""
+        self.marked: set[str] = set()
+        """Ids of the runs that the user has marked."""
 
     @property
     def chosen(self) -> Summary | None:
@@ -112,6 +134,7 @@ class RunsScreen(Commanding):
 
     def on_feed_runs_read(self, event: Feed.RunsRead) -> None:
         first, self._runs = self._runs is None, event.summaries
+        self.marked &= {run.id for run in event.summaries}
         self._show_runs()
         if first:
             self.call_after_refresh(self._load_rest)
@@ -135,6 +158,34 @@ class RunsScreen(Commanding):
 
     def on_input_submitted(self) -> None:
         self.query_one(RunTable).focus()
+
+    @property
+    def idle_actions(self) -> frozenset[str]:
+        return super().idle_actions | (frozenset() if self.marked else {"compare"})
+
+    def action_mark(self) -> None:
+        if self.chosen is None:
+            return
+        self.marked ^= {self.chosen.id}
+        self._show_marks()
+        self.query_one(RunTable).action_move(1)
+
+    def action_unmark_all(self) -> None:
+        self.marked.clear()
+        self._show_marks()
+
+    def action_compare(self) -> None:
+        """Hands over the marked runs, hidden ones too: a mark outlives a filter."""
+        ids = [run.id for run in self._runs or [] if run.id in self.marked]
+        if len(ids) > 1:
+            self.post_message(self.CompareWanted(ids))
+        else:
+            self.say("Mark two runs or more with m, then C shows them side by side.")
+
+    def _show_marks(self) -> None:
+        self.query_one(RunTable).mark(self.marked)
+        self.refresh_bindings()
+        self._entitle()
 
     def action_new(self) -> None:
         self.post_message(self.NewWanted())
@@ -160,13 +211,17 @@ class RunsScreen(Commanding):
         table = self.query_one(RunTable)
         table.show(shown)
         table.display = bool(shown)
-        entitle(table, "runs", _counted(self._runs, shown))
+        self._entitle()
         empty = self.query_one("#empty", Field)
         empty.display = not shown
         if not shown:
             self._show_nothing(empty)
         elif self.focused is None:
             table.focus()
+
+    def _entitle(self) -> None:
+        table = self.query_one(RunTable)
+        entitle(table, "runs", _counted(self._runs or [], table.runs, len(self.marked)))
 
     def _show_nothing(self, empty: Field) -> None:
         if self._runs:
@@ -205,7 +260,11 @@ def _holds(run: Summary, words: list[str]) -> bool:
     return all(word in text for word in words)
 
 
-def _counted(runs: list[Summary], shown: list[Summary]) -> str:
+def _counted(runs: Sequence[Summary], shown: Sequence[Summary], marked: int) -> str:
     live = sum(run.state in LIVE for run in runs)
-    some = f"{len(shown)} of {len(runs)}" if len(shown) < len(runs) else f"{len(runs)}"
-    return f"{some} · {live} training" if live else some
+    parts = [
+        f"{len(shown)} of {len(runs)}" if len(shown) < len(runs) else f"{len(runs)}",
+        f"{live} training" if live else "",
+        f"{marked} marked" if marked else "",
+    ]
+    return " · ".join(part for part in parts if part)

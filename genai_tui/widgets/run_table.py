@@ -1,7 +1,7 @@
 """The table of runs: any number of them, of which only the visible lines are ever drawn."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 from rich.cells import set_cell_size
@@ -29,13 +29,18 @@ _INKS = {
     "muted": ("foreground", 0.7),
     "curve": ("text-accent", 1.0),
     "error": ("text-error", 1.0),
+    "mark": ("text-accent", 1.0),
 }
 _CURSOR, _DONE = ("primary", 0.3), ("primary", 0.55)
+MARK, GUTTER = "◆", 1
 _PART_OF = {"model": "muted", "data": "muted", "age": "muted", "curve": "curve"}
 
 
 class RunTable(ScrollView, can_focus=True):
-    """One line a run, the newest first, below a line of titles. The cursor stays on its run."""
+    """One line a run, the newest first, below a line of titles. The cursor stays on its run.
+
+    The first cell of a line is for the mark of a run that the user has marked.
+    """
 
     class Highlighted(Message):
         """The cursor is on another run, or on none."""
@@ -57,7 +62,7 @@ class RunTable(ScrollView, can_focus=True):
         Binding("up,k", "move(-1)", "up", show=False, tooltip="To the previous run"),
         Binding("pagedown", "page(1)", "page down", show=False, tooltip="A page down"),
         Binding("pageup", "page(-1)", "page up", show=False, tooltip="A page up"),
-        Binding("home,g", "first", "first", show=False, tooltip="To the newest run"),
+        Binding("home", "first", "first", show=False, tooltip="To the newest run"),
         Binding("end,G", "last", "last", show=False, tooltip="To the oldest run"),
     ]
 
@@ -69,6 +74,7 @@ class RunTable(ScrollView, can_focus=True):
         self._columns: list[tuple[Column, int]] = []
         self._painted: dict[int, Strip] = {}
         self._sparkline: Sparkline | None = None
+        self._marked: frozenset[str] = frozenset()
         self._inks = Inks(self)
         self._known_base: Style | None = None
 
@@ -93,6 +99,11 @@ class RunTable(ScrollView, can_focus=True):
         self._repaint_changed()
         if self.chosen != before:
             self.post_message(self.Highlighted(self.chosen))
+
+    def mark(self, ids: Collection[str]) -> None:
+        """Shows marks on the lines of these runs and on no other."""
+        self._marked = frozenset(ids)
+        self._repaint_changed()
 
     def draw_curves(self, sparkline: Sparkline) -> None:
         """From now on the course of the loss is drawn: what draws it is slow to load."""
@@ -134,13 +145,15 @@ class RunTable(ScrollView, can_focus=True):
         run = self._runs[index]
         if index == self.cursor:
             base += self._inks.behind(*_CURSOR)
-        segments = self._broken(run, base) if run.state == "broken" else self._cells(run, base)
+        cells = self._broken(run, base) if run.state == "broken" else self._cells(run, base)
+        mark = MARK if run.id in self._marked else " " * GUTTER
+        segments = [Segment(mark, base + self._ink("mark")), *cells]
         return CompactStrip(segments).adjust_cell_length(self.size.width, base)
 
     def _titles(self) -> Strip:
         style = self._base + self._ink("header")
         texts = (_set(column.title, width, column.right) for column, width in self._columns)
-        line = (" " * GAP).join(texts)
+        line = " " * GUTTER + (" " * GAP).join(texts)
         return CompactStrip([Segment(line, style)]).adjust_cell_length(self.size.width, style)
 
     def _cells(self, run: Summary, base: Style) -> list[Segment]:
@@ -168,7 +181,7 @@ class RunTable(ScrollView, can_focus=True):
         state = _set(shown(run.state), 13, False)
         what = run.error.rpartition(f"{run.id}/")[2]  # the name of a file says enough
         reason = visible(f"{run.id}: {what}")
-        room = max(0, self.size.width - 13 - GAP)
+        room = max(0, self.size.width - GUTTER - 13 - GAP)
         return [
             Segment(state + " " * GAP, base + self._state_ink(run)),
             Segment(_set(reason, room, False), base + self._ink("error")),
@@ -212,7 +225,7 @@ class RunTable(ScrollView, can_focus=True):
             self.scroll_to(y=index - room + 1, animate=False, immediate=True)
 
     def on_resize(self) -> None:
-        self._columns = fitted(self.size.width)
+        self._columns = fitted(self.size.width - GUTTER)
         self._painted.clear()
         self._reveal(self.cursor)
         self.refresh()
