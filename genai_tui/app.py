@@ -17,12 +17,14 @@ from textual.color import Color
 from textual.command import Provider
 from textual.filter import LineFilter
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.screen import Screen
 
 from genai_tui import hangup
 from genai_tui import settings as preferences
 from genai_tui.feed import Feed
-from genai_tui.images.detect import Graphics, detect
+from genai_tui.images.detect import Graphics, detect, next_way
+from genai_tui.places import BY_NAME, HOME, PLACES
 from genai_tui.screens.runs import RunsScreen
 from genai_tui.screens.too_small import TooSmall, is_too_small
 from genai_tui.settings import Settings
@@ -65,6 +67,15 @@ class StudioApp(App[None]):
     COMMANDS = App.COMMANDS | {_run_commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", tooltip="Every key of this screen", id="help"),
+        *(place.binding for place in PLACES),
+        Binding(
+            "g",
+            "cycle_graphics",
+            "pictures",
+            show=False,
+            tooltip="Draw pictures in the next way that there is",
+            id="graphics",
+        ),
         Binding(
             "ctrl+p",
             "command_palette",
@@ -77,6 +88,9 @@ class StudioApp(App[None]):
         ),
     ]
 
+    graphics: Reactive[Graphics] = Reactive(Graphics, repaint=False, init=False)
+    """How pictures are drawn; whatever draws one watches this."""
+
     def __init__(
         self,
         store: Store,
@@ -87,17 +101,17 @@ class StudioApp(App[None]):
         settings: Settings | None = None,
     ) -> None:
         self.store = store
-        self.graphics = graphics or Graphics()
         self.settings = settings or Settings()
         self._open_run = open_run
-        self._feed = feed or Feed(store)
+        self.feed = feed or Feed(store)
         self._visible = Visible()
         super().__init__()
+        self.set_reactive(StudioApp.graphics, graphics or Graphics())
         self.animation_level = "none"
 
     def get_default_screen(self) -> Screen[None]:
         # The list stands at the bottom, unless the user came for one run and may never look at it.
-        return RunsScreen(self.store, self._feed) if self._open_run is None else Screen()
+        return BY_NAME[HOME].make(self) if self._open_run is None else Screen()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), self._visible]
@@ -109,7 +123,7 @@ class StudioApp(App[None]):
             self.notify(
                 f"There is no theme {self.settings.theme!r}.", severity="warning", markup=False
             )
-        self._feed.start()
+        self.feed.start()
         if self._open_run is not None:
             self.push_screen(self._run_screen(self._open_run))
         if not self.is_headless:
@@ -118,7 +132,7 @@ class StudioApp(App[None]):
             hangup.watch(0, lambda: loop.call_soon_threadsafe(self.exit))
 
     def on_unmount(self) -> None:
-        self._feed.stop()
+        self.feed.stop()
 
     def on_ready(self) -> None:
         self._replay(self.graphics.typed)
@@ -151,10 +165,41 @@ class StudioApp(App[None]):
         self.pop_screen()
 
     def on_run_screen_closed(self) -> None:
-        if isinstance(self.screen_stack[-2], RunsScreen):
-            self.pop_screen()
+        if len(self.screen_stack) == 2 and self._open_run is not None:
+            self._go_home()
         else:
-            self.switch_screen(RunsScreen(self.store, self._feed))  # pyright: ignore[reportUnknownMemberType]
+            self.pop_screen()
+
+    def action_go(self, name: str) -> None:
+        """Opens a place, or goes back to it; one that covers another place takes its stead."""
+        place = BY_NAME[name]
+        if name == HOME:
+            self._go_home()
+            return
+        ids = [screen.id for screen in self.screen_stack]
+        if place.id in ids:
+            self._pop_down_to(ids.index(place.id) + 1)
+            return
+        screen = place.make(self)
+        screen.id = place.id
+        if self.screen.id in {other.id for other in PLACES}:
+            self.switch_screen(screen)  # pyright: ignore[reportUnknownMemberType]
+        else:
+            self.push_screen(screen)
+
+    def _go_home(self) -> None:
+        homes = [n for n, screen in enumerate(self.screen_stack) if isinstance(screen, RunsScreen)]
+        self._pop_down_to(homes[0] + 1 if homes else 2)
+        if not homes:
+            self.switch_screen(BY_NAME[HOME].make(self))  # pyright: ignore[reportUnknownMemberType]
+
+    def _pop_down_to(self, count: int) -> None:
+        while len(self.screen_stack) > count:
+            self.pop_screen()
+
+    def action_cycle_graphics(self) -> None:
+        self.graphics = next_way(self.graphics)
+        self.notify(visible(f"Pictures as {self.graphics.status}."), markup=False)
 
     def open_run(self, run_id: str) -> None:
         """Watches a run."""
@@ -179,11 +224,10 @@ class StudioApp(App[None]):
         # Imported here because charts and pictures are not needed for the first paint of the list.
         from genai_tui.screens.run import RunScreen
 
-        return RunScreen(self.store, self._feed, run, smoothing=self.settings.smoothing)
+        return RunScreen(self.store, self.feed, run, smoothing=self.settings.smoothing)
 
     def _notes(self) -> list[str]:
-        found = self.graphics
-        parts = [f"pictures as {found.mode} ({found.why})", found.hint]
+        parts = [f"pictures as {self.graphics.status}", self.graphics.hint]
         return [" · ".join(part for part in parts if part), f"runs in {self.store.root}"]
 
     def _replay(self, typed: str) -> None:

@@ -22,6 +22,7 @@ from genai_tui.images.query import (
 Mode = Literal["kitty", "octant", "quadrant", "half", "ascii"]
 MODES: tuple[Mode, ...] = ("kitty", "octant", "quadrant", "half", "ascii")
 FallbackMode = Literal["octant", "quadrant", "half", "ascii"]
+CELL_WAYS: tuple[FallbackMode, ...] = ("octant", "quadrant", "half", "ascii")
 VARIABLE = "GENAI_TUI_GRAPHICS"
 
 Version = tuple[int, ...]
@@ -53,6 +54,34 @@ class Graphics:
     """What the user could do for better pictures; empty if nothing."""
     typed: str = ""
     """Keys typed while the terminal was asked, for the app to replay."""
+    ways: tuple[Mode, ...] = ()
+    """All that this terminal can show, best first; empty if there is nothing but cells."""
+
+    @property
+    def status(self) -> str:
+        """How pictures are drawn, and why so."""
+        return f"{self.mode} ({self.why})"
+
+
+def next_way(graphics: Graphics) -> Graphics:
+    """The next of the ways that the terminal can show, as the user's own choice."""
+    ways = _ways(graphics)
+    mode = ways[(ways.index(graphics.mode) + 1) % len(ways)]
+    cells = next(way for way in (mode, *ways) if way in CELL_WAYS)
+    why = f"your choice; the terminal can show {_listed(ways)}"
+    return replace(graphics, mode=mode, cells=cells, why=why, ways=ways)
+
+
+def _ways(graphics: Graphics) -> tuple[Mode, ...]:
+    """What was found, and the cells that any terminal has."""
+    if graphics.ways:
+        return graphics.ways
+    sure: tuple[Mode, ...] = ("ascii",) if graphics.mode == "ascii" else MODES[-3:]
+    return tuple(way for way in MODES if way in (graphics.mode, graphics.cells, *sure))
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def detect(

@@ -92,10 +92,10 @@ class ImageView(Widget):
     @property
     def graphics(self) -> Graphics:
         """What the terminal can do, as `detect` found."""
-        if self._graphics is None:
-            of_app: object = getattr(self._host, "graphics", None)
-            self._graphics = of_app if isinstance(of_app, Graphics) else Graphics()
-        return self._graphics
+        if self._graphics is not None:
+            return self._graphics
+        of_app: object = getattr(self._host, "graphics", None)
+        return of_app if isinstance(of_app, Graphics) else Graphics()
 
     @property
     def shown_mode(self) -> Mode:
@@ -129,6 +129,7 @@ class ImageView(Widget):
 
     def on_mount(self) -> None:
         self.watch(self._host, "app_focus", self._terminal_focused, init=False)
+        self.watch(self._host, "graphics", self._way_changed, init=False)
         resumed = cast("Signal[App[object]]", self._host.app_resume_signal)
         resumed.subscribe(self, self._terminal_resumed)
 
@@ -220,6 +221,9 @@ class ImageView(Widget):
     @property
     def _host(self) -> App[object]:
         return cast("App[object]", self.app)
+
+    def _way_changed(self) -> None:
+        self.refresh()
 
     def _terminal_resumed(self, app: App[object]) -> None:
         self.resend()  # leaving and entering the alternate screen has removed it

@@ -28,7 +28,7 @@ class Console(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("down,j", "scroll_down", "down", show=False, tooltip="A line down"),
         Binding("pageup", "page_up", "page up", show=False, tooltip="A page up"),
         Binding("pagedown", "page_down", "page down", show=False, tooltip="A page down"),
-        Binding("home,g", "scroll_home", "top", show=False, tooltip="The first line kept"),
+        Binding("home", "scroll_home", "top", show=False, tooltip="The first line kept"),
         Binding("end,G", "scroll_end", "bottom", show=False, tooltip="The newest line"),
     ]
 

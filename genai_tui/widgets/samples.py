@@ -71,6 +71,7 @@ class Samples(Vertical, can_focus=True):
         entitle(self, "samples")
         self._show_one("nothing")
         self.query_one(".nothing", Field).show(self._nothing)
+        self.watch(self.app, "graphics", self._load, init=False)  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
 
     def show(self, run: Path, relative: str, caption: str = "") -> None:
         """Shows the samples in a folder of a run; an empty name shows that there are none."""

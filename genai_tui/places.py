@@ -1,0 +1,62 @@
+"""The places of the studio: screens that one digit opens from anywhere.
+
+A new place is one function that makes its screen, and one line in PLACES. Its module is imported
+when it is first opened, so that the first paint of the list does not wait for it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.binding import Binding
+from textual.screen import Screen
+
+if TYPE_CHECKING:
+    from genai_tui.app import StudioApp
+
+HOME = "runs"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A screen of its own right. It leaves with ``self.dismiss()`` and goes back to what it hid."""
+
+    key: str
+    name: str
+    tooltip: str
+    make: Callable[["StudioApp"], Screen[None]]
+
+    @property
+    def id(self) -> str:
+        """What tells the place's screen from others on the stack."""
+        return f"place-{self.name}"
+
+    @property
+    def binding(self) -> Binding:
+        return Binding(
+            self.key,
+            f"go('{self.name}')",
+            self.name,
+            show=False,
+            tooltip=self.tooltip,
+            id=f"go.{self.name}",
+        )
+
+
+def _runs(studio: "StudioApp") -> Screen[None]:
+    from genai_tui.screens.runs import RunsScreen
+
+    return RunsScreen(studio.store, studio.feed)
+
+
+def _settings(studio: "StudioApp") -> Screen[None]:
+    from genai_tui.screens.settings import SettingsScreen
+
+    return SettingsScreen()
+
+
+PLACES = (
+    Place("1", HOME, "All runs", _runs),
+    Place("4", "settings", "Theme, keys, pictures and the rest", _settings),
+)
+BY_NAME = {place.name: place for place in PLACES}
