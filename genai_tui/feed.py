@@ -17,7 +17,7 @@ from textual.message import Message
 from genai_tui import log
 from genai_tui.store import Run, Store, Summary
 from genai_tui.telemetry import journal
-from genai_tui.telemetry.record import Telemetry
+from genai_tui.telemetry.record import Snapshot, Telemetry
 
 if TYPE_CHECKING:
     from genai_tui.telemetry.watcher import Watcher
@@ -86,7 +86,7 @@ class Feed:
     class MachineRead(Message, bubble=False):
         """How this machine is doing."""
 
-        def __init__(self, sample: Telemetry) -> None:
+        def __init__(self, sample: Snapshot) -> None:
             super().__init__()
             self.sample = sample
 
@@ -118,15 +118,21 @@ class Feed:
         """From now on ``target`` gets all that is written into the run's folder."""
         self._watch(target, RunWatch(run))
 
-    def machine_to(self, target: Target) -> None:
-        """From now on ``target``, and no other, gets how this machine is doing."""
-        from genai_tui.telemetry.watcher import Watcher  # psutil and NVML can wait
+    def machine_to(
+        self, target: Target, every: float = MACHINE_EVERY, *, processes: bool = False
+    ) -> None:
+        """From now on ``target``, and no other, gets how this machine is doing.
+
+        ``every`` in seconds; with ``processes`` what runs on it as well.
+        """
+        from genai_tui.telemetry.watcher import Watcher
 
         self.machine_stop()
         self._watcher = Watcher(
             lambda sample: target.post_message(self.MachineRead(sample)),
             self._store.root,
-            every=MACHINE_EVERY,
+            every,
+            processes=processes,
         )
         self._watcher.start()
 

@@ -31,7 +31,7 @@ from backends.records import (
 from genai_tui.log import Log
 from genai_tui.store import Run, Store, write_atomic
 from genai_tui.telemetry import journal
-from genai_tui.telemetry.record import Gpu, Host, Telemetry, Worker
+from genai_tui.telemetry.record import Gpu, Host, Snapshot, Telemetry, Worker
 
 NOW = 1_795_428_930.0  # 2026-11-23, a Monday
 LOG_EVERY = 10
@@ -252,6 +252,12 @@ def machine(t: float, gpus: int, index: int) -> Telemetry:
     worker = Worker(pid=4242, cpu=180 + 15 * wave, memory=int(1.4 * 2**30))
     problem = "" if gpus else "no GPU"
     return Telemetry(t=t, gpus=cards, gpu_problem=problem, host=host, worker=worker)
+
+
+def snapshot(t: float, gpus: int, index: int) -> Snapshot:
+    """The same for who looks now."""
+    told = machine(t, gpus, index)
+    return Snapshot(told.t, told.gpus, told.gpu_problem, told.host)
 
 
 def marks(id: str, verb: str, step: int, *answers: str) -> list[Record]:

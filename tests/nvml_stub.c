@@ -2,7 +2,9 @@
  *
  * Each line is "key value"; "key.N value" is said of card N alone and wins.
  *   gpus 2            cards that exist          gone.1 1       card 1 fell off the bus
- *   util, temp        per cent, degrees         power, limit   milliwatts
+ *   util, membusy     per cent                  temp, fan      degrees, per cent
+ *   clock, memclock   MHz                       power, limit   milliwatts
+ *   rx, tx            kB/s over PCIe            reasons        bits, why clocks are low
  *   used, total       bytes                     pids 12:4096,13:0
  *   mig.0 2           instances of card 0       session 1      a change ends NVML's session
  *   fault:FUNCTION 4  that call returns 4       fault:* 15     every call about a device does
@@ -127,7 +129,8 @@ int nvmlDeviceGetName(Device *device, char *name, unsigned size) {
 int nvmlDeviceGetUtilizationRates(Device *device, Utilisation *answer) {
     BEGIN(device);
     if (number("mig", device->card, 0)) return NOT_SUPPORTED;
-    *answer = (Utilisation){(unsigned)number("util", device->card, 0), 0};
+    unsigned gpu = (unsigned)number("util", device->card, 0);
+    *answer = (Utilisation){gpu, (unsigned)number("membusy", device->card, 0)};
     return SUCCESS;
 }
 
@@ -165,6 +168,41 @@ int nvmlDeviceGetEnforcedPowerLimit(Device *device, unsigned *answer) {
     BEGIN(device);
     CARD_ONLY(device);
     *answer = (unsigned)number("limit", device->card, 0);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetClockInfo(Device *device, int kind, unsigned *answer) {
+    BEGIN(device);
+    CARD_ONLY(device);
+    *answer = (unsigned)number(kind == 2 ? "memclock" : "clock", device->card, 0);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetFanSpeed(Device *device, unsigned *answer) {
+    BEGIN(device);
+    CARD_ONLY(device);
+    *answer = (unsigned)number("fan", device->card, 0);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetPcieThroughput(Device *device, int counter, unsigned *answer) {
+    BEGIN(device);
+    CARD_ONLY(device);
+    *answer = (unsigned)number(counter ? "rx" : "tx", device->card, 0);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetCurrentClocksEventReasons(Device *device, bytes *answer) {
+    BEGIN(device);
+    CARD_ONLY(device);
+    *answer = (bytes)number("reasons", device->card, 0);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetCurrentClocksThrottleReasons(Device *device, bytes *answer) {
+    BEGIN(device);
+    CARD_ONLY(device);
+    *answer = (bytes)number("reasons", device->card, 0);
     return SUCCESS;
 }
 

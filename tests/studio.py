@@ -13,7 +13,7 @@ from genai_tui.app import StudioApp
 from genai_tui.feed import Feed, RunWatch, Target
 from genai_tui.images.detect import Graphics
 from genai_tui.store import Run, Store
-from genai_tui.telemetry.record import Telemetry
+from genai_tui.telemetry.record import Snapshot
 
 QUADRANT = Graphics("quadrant", "quadrant", why="a test")
 
@@ -38,7 +38,9 @@ class StillFeed(Feed):
     def follow(self, run: Run, target: Target) -> None:
         self.followers[target] = RunWatch(run)
 
-    def machine_to(self, target: Target) -> None: ...
+    def machine_to(
+        self, target: Target, every: float = 1.0, *, processes: bool = False
+    ) -> None: ...
 
     def machine_stop(self) -> None: ...
 
@@ -55,7 +57,7 @@ class StillFeed(Feed):
         assert self.listener is not None
         self.listener.post_message(self.RunsRead(self._store.summaries()))
 
-    def tell_machine(self, sample: Telemetry) -> None:
+    def tell_machine(self, sample: Snapshot) -> None:
         assert self.listener is not None
         self.listener.post_message(self.MachineRead(sample))
 

@@ -94,7 +94,7 @@ def test_the_picture(store: Store, size: tuple[int, int], snap_compare: Any) -> 
 
     async def before(pilot: Pilot[None]) -> None:
         await opened(pilot, feed)
-        feed.tell_machine(build_runs.machine(NOW, 1, 0))
+        feed.tell_machine(build_runs.snapshot(NOW, 1, 0))
         await until(pilot, lambda: "loss" in screen_text(app) and "▁" in screen_text(app))
         if size[0] >= 100:
             await until(pilot, lambda: app.screen.query_one("#samples ImageView").display, 20)

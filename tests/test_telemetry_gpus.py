@@ -19,8 +19,20 @@ FIELDS = {
     "power_limit": "nvmlDeviceGetEnforcedPowerLimit",
     "temperature": "nvmlDeviceGetTemperature",
     "processes": "nvmlDeviceGetComputeRunningProcesses_v3",
+    "memory_busy": "nvmlDeviceGetUtilizationRates",
+    "clock": "nvmlDeviceGetClockInfo",
+    "memory_clock": "nvmlDeviceGetClockInfo",
+    "fan": "nvmlDeviceGetFanSpeed",
+    "pcie_in": "nvmlDeviceGetPcieThroughput",
+    "pcie_out": "nvmlDeviceGetPcieThroughput",
+    "throttling": "nvmlDeviceGetCurrentClocksEventReasons",
 }
 FUNCTIONS = sorted(set(FIELDS.values()))
+OLDER = {
+    "nvmlDeviceGetMemoryInfo_v2": "nvmlDeviceGetMemoryInfo",
+    "nvmlDeviceGetComputeRunningProcesses_v3": "nvmlDeviceGetComputeRunningProcesses_v2",
+    "nvmlDeviceGetCurrentClocksEventReasons": "nvmlDeviceGetCurrentClocksThrottleReasons",
+}
 
 
 def unknown(gpu: Gpu) -> set[str]:
@@ -45,6 +57,13 @@ def test_every_field_in_its_unit(driver: Driver, probe: Probe) -> None:
         power_limit=400.0,
         temperature=61.0,
         processes=[GpuProcess(4242, MIB), GpuProcess(4243, None)],
+        memory_busy=12.0,
+        clock=1980,
+        memory_clock=2619,
+        fan=45.0,
+        pcie_in=1.2e9,
+        pcie_out=0.3e9,
+        throttling=["power cap"],
     )
     assert second.index == 1
     assert second.utilisation == 99.0
@@ -65,7 +84,7 @@ def test_a_field_that_fails_takes_no_other_along(
     driver: Driver, probe: Probe, function: str, code: int, reason: str
 ) -> None:
     # What an older driver says of the newer form of a call leads to the older form.
-    older = {"fault:nvmlDeviceGetMemoryInfo": 3, "fault:nvmlDeviceGetComputeRunningProcesses_v2": 3}
+    older = {f"fault:{name}": 3 for name in OLDER.values()}
     driver.set({f"fault:{function}.1": code} | (older if code == 3 else {}))
     first, second = probe.sample(0).gpus
     affected = {field for field, asked in FIELDS.items() if asked == function}
@@ -155,7 +174,7 @@ def test_a_driver_too_old_for_a_call(nvml_library: Path, tmp_path: Path, functio
     driver = Driver(build(tmp_path, missing=function), tmp_path)
     with probing(driver) as probe:
         gpu = probe.sample(0).gpus[0]
-    if function.endswith(("_v2", "_v3")):  # there is an older form
+    if function in OLDER:
         assert not unknown(gpu)
     else:
         assert unknown(gpu) == {field for field, asked in FIELDS.items() if asked == function}
@@ -175,10 +194,10 @@ def test_a_machine_without_the_library(nvml_library: Path, tmp_path: Path) -> No
 def test_mig_instances_follow_their_card(driver: Driver, probe: Probe) -> None:
     driver.set({"mig.0": 2})
     card, one, two, other = probe.sample(0).gpus
-    assert unknown(card) == {"utilisation"}
+    assert unknown(card) == {"utilisation", "memory_busy"}
     assert "MIG" in card.problem
     assert [gpu.parent for gpu in (one, two)] == [card.uuid, card.uuid]
-    assert unknown(one) == {"utilisation", "power", "power_limit", "temperature"}
+    assert unknown(one) == set(FIELDS) - {"memory_used", "memory_total", "processes"}
     assert one.memory_total == 81_920 * MIB // 7
     assert "MIG" in one.problem
     assert not unknown(other)
@@ -215,3 +234,24 @@ def test_only_gpus_that_cuda_would_show(
 def test_all_gpus_are_visible_without_a_setting() -> None:
     devices = [Device(uuid="GPU-a", index=0), Device(uuid="GPU-b", index=1)]
     assert visible(devices, None) == devices
+
+
+@pytest.mark.parametrize(
+    ("bits", "words"),
+    [
+        (0x0, []),
+        (0x1, []),  # idle
+        (0x10, []),  # in step with others
+        (0x44, ["power cap", "too hot (hardware)"]),
+        (0x1AA, ["clocks set by the user", "hardware slowdown", "too hot (software)"]),
+        (1 << 40, []),  # of a driver to come
+    ],
+)
+def test_what_holds_the_clocks_down_is_said_in_words(
+    driver: Driver, probe: Probe, bits: int, words: list[str]
+) -> None:
+    driver.set({"reasons": bits})
+    throttling = probe.sample(0).gpus[0].throttling
+    assert throttling is not None
+    assert throttling[: len(words)] == words
+    assert bool(throttling) == bool(words)

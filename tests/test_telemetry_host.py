@@ -94,14 +94,71 @@ def test_a_folder_that_is_gone_hides_only_the_disk(tmp_path: Path) -> None:
 
 
 def test_a_machine_that_tells_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError
 
-    for name in ("virtual_memory", "cpu_times", "cpu_count"):
+    silent = ["virtual_memory", "swap_memory", "cpu_times", "cpu_count"]
+    for name in (*silent, "disk_io_counters", "net_io_counters"):
         monkeypatch.setattr(psutil, name, refuse)
     for name in ("statvfs", "getloadavg"):
         monkeypatch.setattr(os, name, refuse)
-    assert HostMeter().sample(tmp_path) == Host()
+    meter = HostMeter()
+    assert meter.sample(tmp_path) == Host()
+    assert meter.cores() is None
+
+
+class Disks(NamedTuple):
+    read_bytes: int
+    write_bytes: int
+
+
+class Net(NamedTuple):
+    bytes_recv: int
+    bytes_sent: int
+
+
+def test_rates_are_bytes_a_second_of_the_hardware(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clock: list[float]
+) -> None:
+    (tmp_path / "eth0" / "device").mkdir(parents=True)
+    monkeypatch.setattr("genai_tui.telemetry.host.INTERFACES", tmp_path)
+    meter = HostMeter(clock=lambda: clock[0])
+    looks = [
+        (0.0, Disks(1000, 500), Net(10, 20), (None, None, None, None)),
+        (2.0, Disks(3000, 500), Net(30, 120), (1000, 0, 10, 50)),
+        (3.0, Disks(10, 900), Net(30, 0), (None, 400, 0, None)),  # counters that were set back
+    ]
+    for now, disks, net, expected in looks:
+        clock[0] = now
+        interfaces = {"lo": Net(9**9 * int(now), 7), "eth0": net, "docker0": net}
+        monkeypatch.setattr(psutil, "disk_io_counters", lambda disks=disks: disks)
+        monkeypatch.setattr(psutil, "net_io_counters", lambda pernic, told=interfaces: told)
+        host = meter.sample(tmp_path)
+        assert (host.disk_read, host.disk_write, host.net_in, host.net_out) == expected
+
+
+def test_a_container_counts_the_interfaces_that_it_has(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clock: list[float]
+) -> None:
+    monkeypatch.setattr("genai_tui.telemetry.host.INTERFACES", tmp_path)
+    meter = HostMeter(clock=lambda: clock[0])
+    for now, received, expected in ((0.0, 5, None), (1.0, 9, 4)):
+        clock[0] = now
+        told = {"lo": Net(0, 0), "veth1": Net(received, 0)}
+        monkeypatch.setattr(psutil, "net_io_counters", lambda pernic, told=told: told)
+        assert meter.sample(tmp_path).net_in == expected
+
+
+def test_each_core_has_its_own_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    meter = HostMeter()
+    looks = [
+        [Times(0, 0, 0, 0, 0), Times(0, 0, 0, 0, 0)],
+        [Times(1, 1, 2, 0, 0), Times(0, 0, 4, 0, 0)],
+        [Times(9, 9, 9, 9, 9)],  # a core was taken offline
+    ]
+    for times, loads in zip(looks, (None, [50.0, 0.0], None), strict=True):
+        monkeypatch.setattr(psutil, "cpu_times", lambda percpu=False, times=times: times)
+        assert meter.cores() == loads
 
 
 def test_a_busy_worker_takes_a_core(meter: WorkerMeter, clock: list[float]) -> None:

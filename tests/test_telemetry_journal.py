@@ -49,7 +49,7 @@ def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
 
 def test_unknown_is_null_and_never_zero() -> None:
     line = encode(Telemetry(t=1, gpus=[Gpu("GPU-a")]))
-    assert line.count(b"null") == 7 + 7 + 1
+    assert line.count(b"null") == 14 + 13 + 1
     assert decode(b'{"t":1}') == at(1)
 
 

@@ -1,4 +1,4 @@
-"""The poller as a real process, and the watcher as a real thread."""
+"""The poller as a real process, and the watcher that reads it."""
 
 import os
 import queue
@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -17,11 +16,12 @@ import psutil
 import pytest
 from nvml import ROOT, Driver
 
-from genai_tui.telemetry import journal, watcher
+from genai_tui.telemetry import journal
 from genai_tui.telemetry.__main__ import Process, main, worker_of
-from genai_tui.telemetry.record import Telemetry
-from genai_tui.telemetry.sampler import Sampler
+from genai_tui.telemetry.patient import WAITING
+from genai_tui.telemetry.record import Snapshot, Telemetry, decode_snapshot
 from genai_tui.telemetry.ticks import ticks
+from genai_tui.telemetry.watcher import Watcher
 
 pytest_plugins = ["nvml"]
 
@@ -106,7 +106,10 @@ def test_a_hung_driver_does_not_keep_it_from_ending(
     driver.set({"hang:nvmlDeviceGetName": 600_000})
     with keeping(run_dir, driver.environment) as (parent, pid):
         until(lambda: "libnvidia-ml" in Path(f"/proc/{pid}/maps").read_text())
-        assert not lines(run_dir)
+        until(lambda: lines(run_dir))  # the machine goes on being measured
+        sample = lines(run_dir)[-1]
+        assert (sample.gpus, sample.gpu_problem) == ([], WAITING)
+        assert sample.host.memory_total
         os.kill(parent.pid if parent_dies else pid, signal.SIGTERM)
         until(lambda: ended(pid))
 
@@ -163,40 +166,52 @@ def test_ticks_stay_on_the_grid_and_leave_out_what_was_missed() -> None:
     assert strikes == [10.0, 11.01, 12.01, 15.01, 16.01, 17.01]
 
 
-class Stuck(Sampler):
-    """A sampler whose driver hangs until it is let go."""
+def test_it_prints_for_a_viewer_and_ends_with_it(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    command = [*COMMAND, str(tmp_path), "--print", "--processes", "--every", "0.05"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as poller:
+        assert poller.stdout
+        first = decode_snapshot(poller.stdout.readline())
+        second = decode_snapshot(poller.stdout.readline())
+        assert first
+        assert second
+        assert second.cores is None or len(second.cores) == second.host.cores
+        ours = {each.pid: each for each in first.processes or []}
+        assert ours[poller.pid].parent == os.getpid()
+        poller.stdout.close()
+        assert poller.wait(15) == 0
+    assert not list(tmp_path.iterdir())
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.free = threading.Event()
 
-    def sample(self, worker_pid: int | None, folder: Path, started: int = 0) -> Telemetry:
-        self.free.wait(15)
-        return Telemetry(t=1)
-
-
-def test_the_watcher_hands_on_samples_until_it_is_stopped(tmp_path: Path) -> None:
-    told: queue.Queue[Telemetry] = queue.Queue()
-    thread = watcher.Watcher(told.put, tmp_path, every=0.01)
+def test_the_watcher_hands_on_samples_until_it_is_stopped(
+    tmp_path: Path, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LD_LIBRARY_PATH", "FAKE_NVML", "PYTHONPATH"):
+        monkeypatch.setenv(name, driver.environment[name])
+    told: queue.Queue[Snapshot] = queue.Queue()
+    thread = Watcher(told.put, tmp_path, every=0.05)
     assert thread.daemon
     thread.start()
     assert told.get(timeout=15).host.disk_total
-    assert told.get(timeout=15).host.disk_total
-    assert not thread.stale
+    assert [gpu.utilisation for gpu in told.get(timeout=15).gpus] == [37.0, 37.0]
     thread.stop()
     until(lambda: not thread.is_alive())
 
 
-def test_the_watcher_is_stale_while_the_driver_hangs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_the_watcher_starts_another_poller_when_one_dies(
+    tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watcher, "STALE_S", 0.3)
-    sampler = Stuck()
-    thread = watcher.Watcher(lambda _: None, tmp_path, sampler, every=0.01)
+    monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
+    told: queue.Queue[Snapshot] = queue.Queue()
+    thread = Watcher(told.put, tmp_path, every=0.05, processes=True)
     thread.start()
-    assert not thread.stale
-    until(lambda: thread.stale)
-    sampler.free.set()
-    until(lambda: not thread.stale)
+    poller = next(
+        each for each in told.get(timeout=15).processes or [] if str(tmp_path) in each.command
+    )
+    os.kill(poller.pid, signal.SIGKILL)
+    until(lambda: ended(poller.pid))
+    found = (each for _ in range(1000) for each in told.get(timeout=15).processes or [])
+    assert any(str(tmp_path) in each.command and each.pid != poller.pid for each in found)
     thread.stop()
     until(lambda: not thread.is_alive())

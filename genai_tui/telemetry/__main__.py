@@ -1,7 +1,8 @@
-"""The poller, ``python -P -m genai_tui.telemetry RUN_DIR``: a hung driver hangs it alone.
+"""The poller, ``python -P -m genai_tui.telemetry FOLDER``: a hung driver hangs it alone.
 
-The keeper starts it from its main thread, since the kernel ties a child's life to the thread that
-made it, and never waits for it: while a call of the driver hangs, it can only be killed.
+It appends to a run's telemetry, or with --print says what it sees to whoever started it. That one
+does so from a thread that lives on, since the kernel ties a child's life to the thread that made
+it, and never waits for it: while a call of the driver hangs, it can only be killed.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from genai_tui.telemetry.journal import append
-from genai_tui.telemetry.record import Count
+from genai_tui.telemetry.record import Count, encode
 from genai_tui.telemetry.sampler import Sampler
 from genai_tui.telemetry.ticks import ticks
 
@@ -36,24 +37,41 @@ class Status(msgspec.Struct, frozen=True):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Append a sample a second until the parent or the folder is gone; returns the exit status."""
+    """Tell of a sample a second until nobody is there to hear it; returns the exit status."""
     options = _options(arguments)
     parent = options.parent or os.getppid()
     _die_with_parent()
     sampler = Sampler(visible_only=options.visible_only)
+    tell = _print if options.print else _keep
     for _ in ticks(options.every):
-        if os.getppid() != parent:
+        if os.getppid() != parent or not tell(sampler, options):
             break
-        worker = worker_of(options.run / options.pid_from) if options.pid_from else None
-        pid, started = (worker.pid, worker.started) if worker else (None, 0)
-        sample = sampler.sample(pid, options.run, started)
-        try:
-            append(options.run, sample)
-        except (FileNotFoundError, NotADirectoryError):  # the run was deleted
-            break
-        except OSError:  # a full disk: a later sample may fit
-            continue
     return 0
+
+
+def _keep(sampler: Sampler, options: argparse.Namespace) -> bool:
+    """Append to the run's telemetry; False if the run was deleted."""
+    worker = worker_of(options.folder / options.pid_from) if options.pid_from else None
+    pid, started = (worker.pid, worker.started) if worker else (None, 0)
+    sample = sampler.sample(pid, options.folder, started)
+    try:
+        append(options.folder, sample)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # a full disk: a later sample may fit
+        return True
+    return True
+
+
+def _print(sampler: Sampler, options: argparse.Namespace) -> bool:
+    """Print for a viewer; False if it is gone."""
+    snapshot = sampler.snapshot(options.folder, processes=options.processes)
+    try:
+        sys.stdout.buffer.write(encode(snapshot) + b"\n")
+        sys.stdout.buffer.flush()
+    except OSError:
+        return False
+    return True
 
 
 def worker_of(path: Path) -> Process | None:
@@ -67,8 +85,10 @@ def worker_of(path: Path) -> Process | None:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -P -m genai_tui.telemetry", description=__doc__)
-    parser.add_argument("run", type=Path, metavar="RUN_DIR")
-    parser.add_argument("--pid-from", metavar="NAME", help="file in RUN_DIR that names the worker")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a run's, or whose disk counts")
+    parser.add_argument("--pid-from", metavar="NAME", help="file in FOLDER that names the worker")
+    parser.add_argument("--print", action="store_true", help="to stdout, for a viewer")
+    parser.add_argument("--processes", action="store_true", help="print all processes, too")
     parser.add_argument("--parent", type=int, metavar="PID", help="end with this parent")
     parser.add_argument("--every", type=float, default=1.0, metavar="SECONDS")
     parser.add_argument(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar, cast
 
-from genai_tui.telemetry.nvml import Code, NvmlError, phrase
+from genai_tui.telemetry.driver import Code, DriverError, phrase
 
 Answer = TypeVar("Answer")
 
@@ -13,6 +13,7 @@ _LOST = {
     Code.DRIVER_NOT_LOADED,
     Code.GPU_IS_LOST,
     Code.VERSION_MISMATCH,
+    Code.AMD_NOT_LOADED,
 }
 _OF_THE_CARD = _LOST | {Code.RESET_REQUIRED}  # said of the card, not of a field
 
@@ -86,5 +87,5 @@ class Answers:
     def _put(self, question: Callable[[object], object]) -> _Kept:
         try:
             return _Kept(self._now, question(self._handle), None)
-        except NvmlError as error:
+        except DriverError as error:
             return _Kept(self._now, None, error.code)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from genai_tui.telemetry.nvml import Nvml, NvmlError, attempt, phrase
+from genai_tui.telemetry.driver import Driver, DriverError, attempt, phrase
 
 FELL_OFF = "the GPU fell off the bus: look for Xid in dmesg, reboot"
 
@@ -26,49 +26,49 @@ class Device:
         return self.uuid or f"#{self.index}"
 
 
-def find(nvml: Nvml) -> list[Device]:
-    """Every card, each followed by its instances. Raises NvmlError if they cannot be counted."""
+def find(driver: Driver) -> list[Device]:
+    """Every card, each followed by its instances. Raises DriverError if they cannot be counted."""
     found: list[Device] = []
-    for index in range(nvml.count()):
-        card = _card(nvml, index)
+    for index in range(driver.count()):
+        card = _card(driver, index)
         found.append(card)
         if card.divided:
-            found.extend(_instances(nvml, card))
+            found.extend(_instances(driver, card))
     return found
 
 
-def _card(nvml: Nvml, index: int) -> Device:
+def _card(driver: Driver, index: int) -> Device:
     try:
-        handle = nvml.device(index)
-    except NvmlError as error:
+        handle = driver.device(index)
+    except DriverError as error:
         return Device(uuid="", index=index, problem=phrase(error.code))
     return Device(
-        uuid=attempt(lambda: nvml.uuid(handle)) or "",
+        uuid=attempt(lambda: driver.uuid(handle)) or "",
         index=index,
-        name=attempt(lambda: nvml.name(handle)) or "",
+        name=attempt(lambda: driver.name(handle)) or "",
         handle=handle,
-        divided=attempt(lambda: nvml.mig(handle)) or False,
+        divided=attempt(lambda: driver.mig(handle)) or False,
     )
 
 
-def _instances(nvml: Nvml, card: Device) -> list[Device]:
-    slots = attempt(lambda: nvml.mig_slots(card.handle)) or 0
-    found = (_instance(nvml, card, slot) for slot in range(slots))
+def _instances(driver: Driver, card: Device) -> list[Device]:
+    slots = attempt(lambda: driver.mig_slots(card.handle)) or 0
+    found = (_instance(driver, card, slot) for slot in range(slots))
     return [device for device in found if device]
 
 
-def _instance(nvml: Nvml, card: Device, slot: int) -> Device | None:
-    """None for a slot without an instance, which NVML reports as an error."""
+def _instance(driver: Driver, card: Device, slot: int) -> Device | None:
+    """None for a slot without an instance, which the library reports as an error."""
     try:
-        handle = nvml.mig_device(card.handle, slot)
-        uuid = nvml.uuid(handle)
-    except NvmlError:
+        handle = driver.mig_device(card.handle, slot)
+        uuid = driver.uuid(handle)
+    except DriverError:
         return None
-    ids = attempt(lambda: nvml.mig_ids(handle))
+    ids = attempt(lambda: driver.mig_ids(handle))
     return Device(
         uuid=uuid,
         index=card.index,
-        name=attempt(lambda: nvml.name(handle)) or card.name,
+        name=attempt(lambda: driver.name(handle)) or card.name,
         handle=handle,
         parent=card.uuid,
         alias=f"MIG-{card.uuid}/{ids[0]}/{ids[1]}" if ids else "",

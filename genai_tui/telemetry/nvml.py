@@ -1,90 +1,37 @@
-"""NVIDIA's management library, typed: answers in plain units, one kind of error."""
+"""NVIDIA's management library behind :class:`genai_tui.telemetry.driver.Driver`."""
 
-from collections.abc import Callable
-from enum import IntEnum
 from importlib import import_module
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
+from genai_tui.telemetry.driver import Code, DriverError, Load, Memory, Traffic
 from genai_tui.telemetry.record import GpuProcess
-
-Answer = TypeVar("Answer")
-
-
-class Code(IntEnum):
-    """The return codes of NVML that mean something to us."""
-
-    UNINITIALIZED = 1
-    INVALID_ARGUMENT = 2
-    NOT_SUPPORTED = 3
-    NO_PERMISSION = 4
-    NOT_FOUND = 6
-    DRIVER_NOT_LOADED = 9
-    LIBRARY_NOT_FOUND = 12
-    FUNCTION_NOT_FOUND = 13
-    GPU_IS_LOST = 15
-    RESET_REQUIRED = 16
-    VERSION_MISMATCH = 18
-    STRUCT_VERSION_MISMATCH = 25
-    UNKNOWN = 999
-
 
 # What an older driver says of the newer form of a call.
 _OLDER = {Code.FUNCTION_NOT_FOUND, Code.NOT_SUPPORTED, Code.STRUCT_VERSION_MISMATCH}
 
-_PHRASES: dict[int, str] = {
-    Code.UNINITIALIZED: "the driver's library lost its session; reconnecting",
-    Code.INVALID_ARGUMENT: "the driver knows nothing of it",
-    Code.NOT_SUPPORTED: "not supported",
-    Code.NO_PERMISSION: "no permission",
-    Code.DRIVER_NOT_LOADED: "the NVIDIA driver is not loaded: sudo modprobe nvidia",
-    Code.NOT_FOUND: "no GPU",
-    Code.LIBRARY_NOT_FOUND: "no GPU",
-    Code.FUNCTION_NOT_FOUND: "this driver is too old",
-    Code.GPU_IS_LOST: "the GPU is lost: look for Xid in dmesg, reboot",
-    Code.RESET_REQUIRED: "the GPU needs a reset: nvidia-smi --gpu-reset, or reboot",
-    Code.VERSION_MISMATCH: "driver/library version mismatch:"
-    " the driver was updated, reboot or reload the driver",
-    Code.UNKNOWN: "unknown error of the driver",
+# Bits of nvmlClocksEventReasons. An idle GPU and a synchronised group slow down for good reason.
+_REASONS = {
+    0x2: "clocks set by the user",
+    0x4: "power cap",
+    0x8: "hardware slowdown",
+    0x20: "too hot (software)",
+    0x40: "too hot (hardware)",
+    0x80: "power brake",
+    0x100: "display clocks",
+    0x200: "board limit",
+    0x400: "reliability limit",
 }
 
 
-class NvmlError(Exception):
-    """A call that NVML refused; ``code`` is its return code."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(phrase(code))
-        self.code = code
-
-
-class Memory(NamedTuple):
-    """Bytes of a GPU's memory."""
-
-    used: int
-    total: int
-
-
-def phrase(code: int) -> str:
-    """What a return code means, with the remedy where there is one."""
-    return _PHRASES.get(code, f"error {code} of the driver")
-
-
-def attempt(question: Callable[[], Answer]) -> Answer | None:
-    """The answer, or None where NVML has none."""
-    try:
-        return question()
-    except NvmlError:
-        return None
-
-
 class Nvml:
-    """The calls we make. A ``device`` is a handle of NVML's, good until ``stop``."""
+    """Calls of nvidia-ml-py, each in its newest form that the driver has."""
 
     def __init__(self) -> None:
-        """Load the Python binding; raises NvmlError where it is not installed."""
+        """Load the Python binding; raises DriverError where it is not installed."""
         try:
             self._binding = import_module("pynvml")
         except ImportError:
-            raise NvmlError(Code.LIBRARY_NOT_FOUND) from None
+            raise DriverError(Code.LIBRARY_NOT_FOUND) from None
 
     def start(self) -> None:
         self._call("nvmlInit")
@@ -104,45 +51,67 @@ class Nvml:
     def name(self, device: object) -> str:
         return self._call("nvmlDeviceGetName", device)
 
-    def utilisation(self, device: object) -> float:
-        """Per cent."""
-        return float(self._call("nvmlDeviceGetUtilizationRates", device).gpu)
+    def load(self, device: object) -> Load:
+        answer = self._call("nvmlDeviceGetUtilizationRates", device)
+        return Load(float(answer.gpu), float(answer.memory))
 
     def memory(self, device: object) -> Memory:
         """As nvidia-smi counts: without what the driver reserves, unless the driver is old."""
         try:
             version = self._binding.nvmlMemory_v2
             answer = self._call("nvmlDeviceGetMemoryInfo", device, version)
-        except NvmlError as error:
+        except DriverError as error:
             if error.code not in _OLDER:
                 raise
             answer = self._call("nvmlDeviceGetMemoryInfo", device)
         return Memory(answer.used, answer.total)
 
     def temperature(self, device: object) -> float:
-        """Degrees Celsius."""
         sensor = self._binding.NVML_TEMPERATURE_GPU
         return float(self._call("nvmlDeviceGetTemperature", device, sensor))
 
     def power(self, device: object) -> float:
-        """Watts."""
         return self._call("nvmlDeviceGetPowerUsage", device) / 1000
 
     def power_limit(self, device: object) -> float:
-        """Watts."""
         return self._call("nvmlDeviceGetEnforcedPowerLimit", device) / 1000
 
+    def clock(self, device: object) -> int:
+        return self._call("nvmlDeviceGetClockInfo", device, self._binding.NVML_CLOCK_SM)
+
+    def memory_clock(self, device: object) -> int:
+        return self._call("nvmlDeviceGetClockInfo", device, self._binding.NVML_CLOCK_MEM)
+
+    def fan(self, device: object) -> float:
+        return float(self._call("nvmlDeviceGetFanSpeed", device))
+
+    def traffic(self, device: object) -> Traffic:
+        """Takes 40 ms: the driver counts 20 ms for each direction."""
+        into = self._call(
+            "nvmlDeviceGetPcieThroughput", device, self._binding.NVML_PCIE_UTIL_RX_BYTES
+        )
+        out = self._call(
+            "nvmlDeviceGetPcieThroughput", device, self._binding.NVML_PCIE_UTIL_TX_BYTES
+        )
+        return Traffic(1000.0 * into, 1000.0 * out)
+
+    def throttling(self, device: object) -> list[str]:
+        bits = self._newest(
+            "nvmlDeviceGetCurrentClocksEventReasons",
+            "nvmlDeviceGetCurrentClocksThrottleReasons",
+            device,
+        )
+        return [words for bit, words in _REASONS.items() if bits & bit]
+
     def processes(self, device: object) -> list[GpuProcess]:
-        try:
-            answer = self._call("nvmlDeviceGetComputeRunningProcesses_v3", device)
-        except NvmlError as error:
-            if error.code not in _OLDER:
-                raise
-            answer = self._call("nvmlDeviceGetComputeRunningProcesses_v2", device)
+        answer = self._newest(
+            "nvmlDeviceGetComputeRunningProcesses_v3",
+            "nvmlDeviceGetComputeRunningProcesses_v2",
+            device,
+        )
         return [GpuProcess(each.pid, each.usedGpuMemory) for each in answer]
 
     def mig(self, device: object) -> bool:
-        """Is the card divided into instances?"""
         return self._call("nvmlDeviceGetMigMode", device)[0] == 1
 
     def mig_slots(self, device: object) -> int:
@@ -152,16 +121,24 @@ class Nvml:
         return self._call("nvmlDeviceGetMigDeviceHandleByIndex", device, slot)
 
     def mig_ids(self, device: object) -> tuple[int, int]:
-        """The numbers of an instance within its card: GPU instance, compute instance."""
         gpu = self._call("nvmlDeviceGetGpuInstanceId", device)
         return gpu, self._call("nvmlDeviceGetComputeInstanceId", device)
+
+    def _newest(self, newer: str, older: str, device: object) -> Any:
+        """The answer of a call that drivers before some version know by another name."""
+        try:
+            return self._call(newer, device)
+        except DriverError as error:
+            if error.code not in _OLDER:
+                raise
+        return self._call(older, device)
 
     def _call(self, name: str, *arguments: object) -> Any:
         try:
             return getattr(self._binding, name)(*arguments)
         except self._binding.NVMLError as error:
-            raise NvmlError(error.value) from None
+            raise DriverError(error.value) from None
         except AttributeError:  # a binding older than the call
-            raise NvmlError(Code.FUNCTION_NOT_FOUND) from None
+            raise DriverError(Code.FUNCTION_NOT_FOUND) from None
         except UnicodeDecodeError:  # a name that is not text
-            raise NvmlError(Code.UNKNOWN) from None
+            raise DriverError(Code.UNKNOWN) from None

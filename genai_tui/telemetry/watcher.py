@@ -1,55 +1,72 @@
-"""The local machine for the screen: a thread that hands on a sample a second."""
+"""The local machine for the screen: a poller, and a thread that hands on what it says."""
 
+import subprocess
+import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from genai_tui.telemetry.record import Telemetry
-from genai_tui.telemetry.sampler import Sampler
-from genai_tui.telemetry.ticks import ticks
+from genai_tui.telemetry.record import Snapshot, decode_snapshot
 
-STALE_S = 5.0
+LONGEST_LINE = 2**22  # bytes; a snapshot with every process takes some 100 kB
+LONGEST_WAIT_S = 60.0
 
 
 class Watcher(threading.Thread):
-    """Samples until ``stop``. Never join it: a call of the driver may hang for ever."""
+    """Reads a poller until ``stop``, and starts another if it dies.
+
+    A driver that hangs takes the poller with it, never the screen: threads of the screen's own
+    process would keep it from ending. Never join this thread.
+    """
 
     def __init__(
         self,
-        tell: Callable[[Telemetry], object],
+        tell: Callable[[Snapshot], object],
         folder: Path,
-        sampler: Sampler | None = None,
         every: float = 1.0,
+        *,
+        processes: bool = False,
     ) -> None:
         """``tell`` is called on this thread with each sample; the disk is that of ``folder``;
-        ``every`` in seconds."""
+        ``every`` in seconds; with ``processes`` all of them are looked at now and then."""
         super().__init__(name="telemetry", daemon=True)
         self._tell = tell
-        self._folder = folder
-        self._sampler = sampler or Sampler()
-        self._every = every
-        self._heard = time.monotonic()
+        arguments = [str(folder), "--print", "--every", str(every)]
+        self._arguments = [*arguments, "--processes"] if processes else arguments
+        self._poller: subprocess.Popen[bytes] | None = None
         self._stopped = threading.Event()
 
-    @property
-    def stale(self) -> bool:
-        """Is the newest sample older than it should be by more than 5 s?"""
-        return time.monotonic() - self._heard > self._every + STALE_S
-
-    def start(self) -> None:
-        self._heard = time.monotonic()
-        super().start()
-
     def stop(self) -> None:
-        """Ask for the end, and do not wait for it; a sample under way is not handed on."""
+        """Asks for the end, and does not wait for it; no sample is handed on any more."""
         self._stopped.set()
+        if self._poller is not None:
+            self._poller.terminate()
 
     def run(self) -> None:
-        for _ in ticks(self._every, sleep=self._stopped.wait):
-            if self._stopped.is_set():
-                return
-            sample = self._sampler.sample(None, self._folder)
-            self._heard = time.monotonic()
-            if not self._stopped.is_set():
-                self._tell(sample)
+        wait = 1.0
+        while not self._stopped.is_set():
+            told = self._follow()
+            wait = 1.0 if told else min(2 * wait, LONGEST_WAIT_S)
+            self._stopped.wait(wait)
+
+    def _follow(self) -> bool:
+        """Hands on what one poller says until it ends; whether it said anything."""
+        told = False
+        # Started on this thread: the kernel ends the poller with the thread that made it.
+        with subprocess.Popen(
+            [sys.executable, "-P", "-m", "genai_tui.telemetry", *self._arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as self._poller:
+            assert self._poller.stdout is not None
+            while not self._stopped.is_set():
+                line = self._poller.stdout.readline(LONGEST_LINE)
+                if not line:
+                    break
+                snapshot = decode_snapshot(line)
+                if snapshot is not None and not self._stopped.is_set():
+                    told = True
+                    self._tell(snapshot)
+            self._poller.terminate()
+        return told
