@@ -157,6 +157,12 @@ class StudioApp(App[None]):
 
         self.push_screen(NewRunScreen(self.store))
 
+    def on_runs_screen_compare_wanted(self, event: "CompareMessage") -> None:
+        self.compare(event.ids)
+
+    def on_compare_screen_closed(self) -> None:
+        self.pop_screen()
+
     def on_new_run_screen_started(self, event: "NewRunMessage") -> None:
         self.pop_screen()
         self.open_run(event.run_id)
@@ -205,6 +211,17 @@ class StudioApp(App[None]):
         """Watches a run."""
         self.push_screen(self._run_screen(Run(self.store.root / run_id)))
 
+    def compare(self, ids: Sequence[str]) -> None:
+        """Shows several runs side by side."""
+        from genai_tui.comparison import FEWEST, MOST
+        from genai_tui.screens.compare import CompareScreen
+
+        if not FEWEST <= len(ids) <= MOST:
+            self.notify(f"Mark {FEWEST} to {MOST} runs to compare them: {len(ids)} are marked.")
+            return
+        runs = [Run(self.store.root / run_id) for run_id in ids]
+        self.push_screen(CompareScreen(self._feed, runs, smoothing=self.settings.smoothing))
+
     def action_help(self) -> None:
         from genai_tui.screens.help import HelpScreen, keys_of
 
@@ -250,6 +267,12 @@ class NewRunMessage(Message):
     """What the App needs of NewRunScreen.Started, whose module is loaded when it is wanted."""
 
     run_id: str
+
+
+class CompareMessage(Message):
+    """What the App needs of RunsScreen.CompareWanted."""
+
+    ids: Sequence[str]
 
 
 def run_studio(store: Store, open_run: Run | None = None, graphics: str | None = None) -> None:

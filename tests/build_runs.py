@@ -61,8 +61,9 @@ def build(
     gpus: int = 0,
     telemetry: int = 60,
     seed: int = 0,
+    train: records.Config | None = None,
 ) -> Run:
-    """A run that has trained ``step`` of ``of`` steps."""
+    """A run that has trained ``step`` of ``of`` steps; ``train`` are knobs of the loop."""
     run = store.create(
         RunSpec(
             id=id or f"20261122-101530-{model.replace('/', '-')}-{seed:04d}",
@@ -71,6 +72,7 @@ def build(
             dataset=dataset,
             created=created,
             seed=seed,
+            train_config=train or {},
         )
     )
     log = Log(run.records)

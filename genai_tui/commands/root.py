@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from genai_tui.commands.catalogue import datasets, models
+from genai_tui.commands.compare import compare
 from genai_tui.commands.delete import delete
 from genai_tui.commands.listing import runs
 from genai_tui.commands.logs import logs
@@ -111,6 +112,7 @@ _add(models, TRAIN, "models", "models vae/conv", "models --json")
 _add(datasets, TRAIN, "datasets", "datasets --json")
 _add(runs, LOOK, "runs", "runs --json", "runs --runs /shared/runs")
 _add(show, LOOK, "show latest", "show conv-k3f9 --json")
+_add(compare, LOOK, "compare latest conv-k3f9", "compare first second third --json")
 _add(watch, LOOK, "watch", "watch conv-k3f9", "watch /shared/runs/20261122-101530-gan-dcgan-k3f9")
 _add(logs, LOOK, "logs latest", "logs conv-k3f9 --follow")
 _add(pause, STEER, "pause conv-k3f9")

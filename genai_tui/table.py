@@ -1,0 +1,37 @@
+"""Rows of texts in columns that fit: the same for a screen and for the command line. Pure."""
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len, set_cell_size
+
+GAP = 2
+NARROWEST = 7
+
+
+def widths_of(rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Cells for each column, so that a row is at most ``room`` wide; the widest columns give way.
+
+    The first column names the rows and gives way last; below seven cells no column does.
+    """
+    widths = [max(1, *map(cell_len, column)) for column in zip(*rows, strict=True)]
+    while sum(widths) + GAP * (len(widths) - 1) > room:
+        rest = widths[1:] or widths
+        widest = max(rest)
+        if widest > NARROWEST:
+            widths[widths.index(widest, 1 if widths[1:] else 0)] -= 1
+        elif widths[0] > NARROWEST:
+            widths[0] -= 1
+        else:
+            break
+    return widths
+
+
+def cell(text: str, width: int, *, name: bool = False) -> str:
+    """A text in exactly ``width`` cells. A value keeps its end, where paths and versions differ."""
+    if cell_len(text) <= width:
+        return text + " " * (width - cell_len(text))
+    if name:
+        return set_cell_size(text, width - 1) + "…"
+    while cell_len(text) > width - 1:
+        text = text[1:]
+    return set_cell_size("…" + text, width)
