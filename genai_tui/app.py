@@ -220,7 +220,7 @@ class StudioApp(App[None]):
             self.notify(f"Mark {FEWEST} to {MOST} runs to compare them: {len(ids)} are marked.")
             return
         runs = [Run(self.store.root / run_id) for run_id in ids]
-        self.push_screen(CompareScreen(self._feed, runs, smoothing=self.settings.smoothing))
+        self.push_screen(CompareScreen(self.feed, runs, smoothing=self.settings.smoothing))
 
     def action_help(self) -> None:
         from genai_tui.screens.help import HelpScreen, keys_of
