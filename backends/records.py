@@ -370,6 +370,7 @@ class Status(Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     signal: int | None = None
     reason: str = ""
+    waits: str = ""  # of a run that is queued: its place, as in "2nd of 3 for cuda:0"
     format: int = FORMAT
 
 

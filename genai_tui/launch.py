@@ -26,13 +26,12 @@ from backends import records
 from backends.records import Catalogue, Plan, PlanRequest, RunSpec, SampleRequest
 from genai_tui import control
 from genai_tui import settings as places
+from genai_tui.annotations import name_problem
 from genai_tui.errors import FAILED, MISUSE, UserError
 from genai_tui.lineage import Origin, keep
 from genai_tui.store import LIVE, Run, Store, write_atomic
-from genai_tui.visible import visible
 
 START_SECONDS = 20.0
-NAME_LENGTH = 60
 _KEEPER = (sys.executable, "-P", "-m", "genai_tui.keeper")
 
 
@@ -197,7 +196,9 @@ def create(
         LaunchError: one sentence on what is wrong with the request.
         RunError: the store cannot be written.
     """
-    _check_name(name)
+    problem = name_problem(name)
+    if problem:
+        raise LaunchError(problem, status=MISUSE)
     request = PlanRequest(
         model=model,
         dataset=dataset,
@@ -214,17 +215,6 @@ def create(
         return store.create(spec)
     spec = msgspec.structs.replace(spec, parent=begin.run.id, parent_step=begin.step)
     return store.create(spec, lambda folder: keep(begin, folder))
-
-
-def _check_name(name: str) -> None:
-    """A name is a word for the command line: it must be readable and must not mean another run."""
-    if name == "latest":
-        sentence = "latest always means the newest run: choose another name"
-    elif name != visible(name, limit=NAME_LENGTH) or name != name.strip():
-        sentence = f"a run's name is at most {NAME_LENGTH} visible characters, not {name!r}"
-    else:
-        return
-    raise LaunchError(visible(sentence, limit=200), status=MISUSE)
 
 
 def _plan(request: PlanRequest, planner: Planner | None) -> Plan:

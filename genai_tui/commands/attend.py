@@ -39,7 +39,7 @@ def described(run: Run) -> dict[str, object]:
     spec, status = run.spec(), run.status()
     return {
         "id": run.id,
-        "name": spec.name,
+        "name": run.name,
         "path": str(run.path),
         "state": run.state(status),
         "model": spec.model,

@@ -11,7 +11,7 @@ import typer
 
 from backends.records import Catalogue
 
-_PLAIN = re.compile(r"[A-Za-z0-9._@%+,/-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9._@%+,=/-]+")
 
 Words = list[tuple[str, str]]
 

@@ -3,13 +3,18 @@
 import sys
 import time
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 from rich.cells import cell_len, set_cell_size
 
 from backends.records import number
+from genai_tui import run_query
 from genai_tui.commands.options import AsJson, store_of
 from genai_tui.commands.output import document, is_terminal, painted, say, tell, width_of
+from genai_tui.errors import MISUSE, UserError
+from genai_tui.run_knobs import Knobs
+from genai_tui.run_query import Facts
 from genai_tui.store import Seen, Store, Summary
 from genai_tui.visible import visible
 from genai_tui.widgets.run_columns import COLUMNS, Cell, Column, text_of
@@ -27,12 +32,33 @@ CODES: dict[Seen, str] = {
 }
 
 
-def runs(context: typer.Context, as_json: AsJson = False) -> None:
-    """List all runs, the newest first."""
+def runs(
+    context: typer.Context,
+    words: Annotated[
+        str,
+        typer.Option(
+            "--filter",
+            metavar="TERMS",
+            help="Only runs that are meant, as in: model:gan loss<0.3 -tag:night",
+        ),
+    ] = "",
+    every: Annotated[bool, typer.Option("--all", help="Archived runs, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, the newest first.
+
+    The terms of --filter are those of the studio. A word must occur in the name, model, data,
+    state, tags or note. model:, data:, state:, tag:, name:, note:, id: and parent: look there
+    alone; loss, step, rate, eta, created (an age, as in 2d, or a day) and knobs are compared by
+    <, <=, >, >=, = and !=. A dash before a term negates it, "or" begins other terms, quotes
+    keep spaces together.
+    """
     store = store_of(context)
-    found = store.summaries()
+    found = chosen(store, words, every)
     if as_json:
         document([described(store, run) for run in found])
+    elif not found and (words or store.runs()):
+        say("No run is meant by that." if words else "All runs are archived; see: runs --all")
     elif not found:
         say(f"No runs in {visible(str(store.root))} yet. Start one with: genai-tui demo")
     else:
@@ -41,6 +67,23 @@ def runs(context: typer.Context, as_json: AsJson = False) -> None:
         for run in found:
             if run.error:
                 tell(f"{visible(run.id)} is broken: {visible(run.error)}")
+
+
+def chosen(store: Store, words: str, every: bool) -> list[Summary]:
+    """The runs that the terms mean, without the archived ones unless ``every``.
+
+    Raises:
+        UserError: a term means nothing.
+    """
+    query = run_query.parse(words)
+    if query.problems:
+        raise UserError(query.problems[0], status=MISUSE)
+    found = [run for run in store.summaries() if every or not run.archived]
+    knobs = Knobs(store.root)
+    if query.knobs:
+        knobs.read(query.knobs, [run.id for run in found])
+    facts = Facts(time.time(), knobs.value)
+    return [run for run in found if query.holds(run, facts)]
 
 
 def described(store: Store, run: Summary) -> dict[str, object]:
@@ -64,6 +107,11 @@ def described(store: Store, run: Summary) -> dict[str, object]:
         "host": status.host,
         "reason": run.error or status.reason,
         "created": run.created,
+        "tags": list(run.tags),
+        "note": run.note,
+        "archived": run.archived,
+        "parent": run.parent or None,
+        "parent_step": run.parent_step,
         "path": str(store.root / run.id),
     }
 

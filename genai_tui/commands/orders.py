@@ -186,11 +186,11 @@ def _step_of(as_json: bool, text: str) -> None:
 
 
 def _document(run: Run, answer: Answer, mark: Mark | None) -> None:
-    spec, status = run.spec(), run.status()
+    status = run.status()
     document(
         {
             "id": run.id,
-            "name": spec.name,
+            "name": run.name,
             "state": run.state(status),
             "step": mark.step if mark else status.step,
             "of": status.of,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from genai_tui.commands.annotate import archive, note, rename, tag
 from genai_tui.commands.catalogue import datasets, models
 from genai_tui.commands.compare import compare
 from genai_tui.commands.delete import delete
@@ -95,9 +96,15 @@ def studio(
         open_studio(runs, graphics)
 
 
-def _add(verb: Callable[..., None], panel: str, *examples: str, name: str = "") -> None:
+def _add(
+    verb: Callable[..., None], panel: str, *examples: str, name: str = "", dashes: bool = False
+) -> None:
+    """Adds a verb; with ``dashes`` what comes after its first word may begin with one."""
     shown = "\n".join(["[bold]Examples[/]", *(f"  {PROGRAM} {one}" for one in examples), MORE])
-    app.command(name or verb.__name__, rich_help_panel=panel, epilog=shown)(verb)
+    settings = {"allow_interspersed_args": False} if dashes else None
+    app.command(
+        name or verb.__name__, rich_help_panel=panel, epilog=shown, context_settings=settings
+    )(verb)
 
 
 _add(demo, TRAIN, "demo", "demo --no-tui", "demo --steps 2000")
@@ -110,7 +117,14 @@ _add(
 )
 _add(models, TRAIN, "models", "models vae/conv", "models --json")
 _add(datasets, TRAIN, "datasets", "datasets --json")
-_add(runs, LOOK, "runs", "runs --json", "runs --runs /shared/runs")
+_add(
+    runs,
+    LOOK,
+    "runs",
+    "runs --filter 'model:gan loss<0.3 -tag:night'",
+    "runs --filter 'state:running or created<1d' --json",
+    "runs --all --runs /shared/runs",
+)
 _add(show, LOOK, "show latest", "show conv-k3f9 --json")
 _add(compare, LOOK, "compare latest conv-k3f9", "compare first second third --json")
 _add(watch, LOOK, "watch", "watch conv-k3f9", "watch /shared/runs/20261122-101530-gan-dcgan-k3f9")
@@ -127,6 +141,10 @@ _add(
     "sample latest --label Sneaker --label 3 --count 16 --out shoes",
     'sample latest --prompt "ROMEO:" --length 400 --out text',
 )
+_add(tag, DRAW, "tag latest +night +best", "tag conv-k3f9 -night", "tag latest", dashes=True)
+_add(note, DRAW, "note latest 'wider, and twice the steps'", "note latest")
+_add(rename, DRAW, "rename conv-k3f9 shoes", "rename shoes ''")
+_add(archive, DRAW, "archive conv-k3f9 shoes", "archive shoes --undo")
 _add(delete, DRAW, "delete conv-k3f9", "delete conv-k3f9 --yes")
 
 

@@ -124,7 +124,7 @@ def _draw(run: Run, request: SampleRequest, out: Path, step: int, as_json: bool)
     with busy(f"a worker draws from step {step:,}"):
         drawn = launch.sample(run, request, out, step)
     if as_json:
-        document({"id": run.id, "name": run.spec().name, **drawn, "request": request})
+        document({"id": run.id, "name": run.name, **drawn, "request": request})
         return
     files = sample_files.find(out.absolute(), ".")
     if files.texts:

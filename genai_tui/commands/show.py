@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 import typer
 
-from backends.records import Scalar, Start, Step, number
+from backends.records import Scalar, Start, Status, Step, number
 from genai_tui import amounts
 from genai_tui.commands.options import AsJson, RunName, run_of
 from genai_tui.commands.output import document, painted, say
 from genai_tui.log import LIMIT
-from genai_tui.store import LIVE, Run
+from genai_tui.store import TRAINING, Run, Seen
 from genai_tui.visible import visible
 
 
@@ -40,11 +40,12 @@ def described(run: Run) -> dict[str, object]:
     spec, status = run.spec(), run.status()
     return {
         "id": run.id,
-        "name": spec.name,
+        "name": run.name,
         "state": run.state(status),
         "step": status.step,
         "of": status.of,
         "path": str(run.path),
+        "annotation": msgspec.to_builtins(run.annotation()),
         "spec": msgspec.to_builtins(spec),
         "status": msgspec.to_builtins(status),
         "scalars": last_scalars(run),
@@ -55,15 +56,18 @@ def described(run: Run) -> dict[str, object]:
 
 def facts(run: Run) -> list[tuple[str, str]]:
     """What is shown, as titles and texts."""
-    spec, status = run.spec(), run.status()
+    spec, status, written = run.spec(), run.status(), run.annotation()
     state, saved, drawn = run.state(status), checkpoints(run), samples(run)
     share = f" ({amounts.percent(status.step / status.of)})" if status.of else ""
     found = [
-        ("run", f"{spec.name}  {run.id}"),
-        ("state", " · ".join(text for text in (state, status.phase, status.reason) if text)),
+        ("run", f"{run.name}  {run.id}"),
+        ("state", " · ".join(text for text in _state(state, status) if text)),
+        ("tags", " ".join(written.tags)),
+        ("note", written.note),
         ("model", spec.model),
         ("data", spec.dataset),
         ("begun from", f"{spec.parent} at step {spec.parent_step or 0:,}" if spec.parent else ""),
+        ("pace", _pace(status) if state in TRAINING else ""),
         ("step", f"{status.step:,}/{status.of:,}{share}" if status.of else "0"),
         ("created", f"{amounts.duration(time.time() - spec.created)} ago"),
         ("device", f"{spec.device}, seed {spec.seed}"),
@@ -74,12 +78,18 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("samples", f"{len(drawn)} times, the newest in {drawn[-1].path}" if drawn else ""),
         ("folder", str(run.path)),
     ]
-    if state in LIVE:
-        pace = (
-            f"{amounts.rate(status.steps_per_second)} steps/s, ETA {amounts.duration(status.eta)}"
-        )
-        found.insert(5, ("pace", pace))
     return [(title, text) for title, text in found if text]
+
+
+def _state(state: Seen, status: Status) -> tuple[str, ...]:
+    if state == "queued":
+        return (state, status.waits)
+    return (state, status.phase, status.reason)
+
+
+def _pace(status: Status) -> str:
+    rate = amounts.rate(status.steps_per_second)
+    return f"{rate} steps/s, ETA {amounts.duration(status.eta)}"
 
 
 def last_scalars(run: Run) -> dict[str, Scalar]:

@@ -161,7 +161,7 @@ class RunsScreen(Commanding):
 
     @property
     def idle_actions(self) -> frozenset[str]:
-        return super().idle_actions | (frozenset() if self.marked else {"compare"})
+        return super().idle_actions | (set[str]() if self.marked else {"compare"})
 
     def action_mark(self) -> None:
         if self.chosen is None:

@@ -3,6 +3,7 @@
 from genai_tui.store import Seen
 
 GLYPHS: dict[Seen, str] = {
+    "queued": "◷",
     "starting": "◌",
     "running": "●",
     "paused": "‖",
@@ -13,6 +14,7 @@ GLYPHS: dict[Seen, str] = {
     "broken": "?",
 }
 COLOURS: dict[Seen, str] = {
+    "queued": "text-accent",
     "starting": "text-accent",
     "running": "text-success",
     "paused": "text-warning",
