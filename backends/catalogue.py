@@ -15,13 +15,15 @@ from typing import Any
 
 import torch
 
-from backends import precision, records
+from backends import checkpoints, precision, records
+from backends.asking import knobs_of
 from backends.data import DataError, Dataset
 from backends.datasets import _entries
 from backends.datasets._resolve import load_dataset, resolve
 from backends.datasets._shape import shape_from_state
 from backends.knobs import ConfigError, configure, knobs, unknown
 from backends.model import DataShape, Model
+from backends.precision import Numerics
 from backends.recipe import TrainConfig
 from backends.records import Catalogue, DatasetInfo, Device, ModelInfo, Plan, PlanRequest, RunSpec
 from backends.stepper import check_accumulation
@@ -130,6 +132,7 @@ def _describe_model(name: str) -> ModelInfo:
         knobs=knobs(kind.Config),
         train_knobs=[_with_default(knob, recipe) for knob in knobs(TrainConfig)],
         asks=sorted(kind.asks),
+        request=knobs_of(kind.asks),
         conditional="labels" in kind.asks,
         default_dataset=kind.default_dataset,
     )
@@ -251,6 +254,18 @@ def restore(spec: RunSpec, snapshot: Mapping[str, Any]) -> Model:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"the checkpoint does not fit {spec.model}: {reason}") from None
     return model.eval()
+
+
+def ready(spec: RunSpec, root: Path, step: int) -> tuple[Model, Numerics]:
+    """The model of a checkpoint in the folder ``root``, on the best device, and its arithmetic.
+
+    Raises:
+        CheckpointError: the checkpoint is missing or damaged.
+        ConfigError, DataError: it is of another model or another version.
+    """
+    snapshot = checkpoints.load(checkpoints.folder_of(root, step))
+    model = restore(spec, snapshot).to(precision.device_of("auto"))
+    return model, Numerics(**snapshot["numerics"])
 
 
 def _sort(

@@ -13,22 +13,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from backends.asking import BOUNDS, MOST_SAMPLES, Usual
 from backends.records import DataKind, Modality, SampleRequest
-
-MOST_SAMPLES = 4096
-"""What one request may ask for: more would not fit the memory of a small machine."""
-
-REQUEST_BOUNDS = {
-    "temperature": (0, 100),
-    "steps": (1, 1000),
-    "guidance": (-100, 100),
-    "top_k": (1, math.inf),
-    "top_p": (0, 1),
-    "beams": (1, 64),
-    "truncation": (-2, 2),
-    "strength": (0, 1),
-}
-"""Beyond these a sampler would run for hours or draw nothing that can be looked at."""
 
 INPUTS = 64
 """Held-out items that a model is shown before the first step; see :meth:`Model.observe`."""
@@ -302,13 +288,26 @@ class Model(nn.Module, ABC):
             if getattr(request, name) is not None:
                 offered = ", ".join(sorted(self.asks)) or "count and seed alone"
                 raise RequestError(f"this model cannot be asked for {name}; it offers {offered}")
-        for name, (low, high) in REQUEST_BOUNDS.items():
+        for name, (low, high) in BOUNDS.items():
             value = getattr(request, name)
             if value is not None and not low <= value <= high:
-                most = f" and at most {high}" if math.isfinite(high) else ""
-                raise RequestError(f"{name} must be at least {low}{most}, not {value:g}")
+                most = f" and at most {high:g}" if math.isfinite(high) else ""
+                raise RequestError(f"{name} must be at least {low:g}{most}, not {value:g}")
         if request.mask is not None and request.image is None:
             raise RequestError("a mask says where an image is to be filled in: give the image too")
+        self._check_neighbours(request)
+        self._check_labels(request)
+
+    def _check_neighbours(self, request: SampleRequest) -> None:
+        if request.around is not None and request.around >= request.count:
+            last = f"the last of {request.count} samples is number {request.count - 1}"
+            raise RequestError(f"{last}, and {request.around} is not among them")
+        if request.around is not None and request.interpolate:
+            raise RequestError("interpolate and around are two ways to draw: ask for one of them")
+        if request.spread is not None and request.around is None:
+            raise RequestError("spread is how far neighbours go: say around which sample")
+
+    def _check_labels(self, request: SampleRequest) -> None:
         if request.labels and not self.shape.num_classes:
             raise RequestError("this model was trained without labels and cannot be asked for one")
         for label in request.labels or []:
@@ -316,14 +315,23 @@ class Model(nn.Module, ABC):
                 last = self.shape.num_classes - 1
                 raise RequestError(f"label {label} does not exist; labels go from 0 to {last}")
 
+    def usual(self) -> Usual:
+        """What fields of a request mean where they are None, as far as that is a number."""
+        return {}
+
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
     def labels_of(self, request: SampleRequest) -> Tensor | None:
-        """Class indices [count] of a request: as asked, else every class in turn; None if none."""
+        """Class indices [count] of a request: as asked, else every class in turn; None if none.
+
+        The neighbours of a sample are of its class.
+        """
         if not self.shape.num_classes:
             return None
         wanted = request.labels or list(range(self.shape.num_classes))
         cycle = [wanted[i % len(wanted)] for i in range(request.count)]
+        if request.around is not None:
+            cycle = [cycle[request.around]] * request.count
         return torch.tensor(cycle, device=self.device)

@@ -143,6 +143,8 @@ class SampleRequest(Struct, frozen=True, kw_only=True):
     guidance: float | None = None  # classifier-free guidance scale; 1 is none
     truncation: float | None = None  # 0 is the average latent, 1 is none (Karras 2018)
     interpolate: bool | None = None  # a walk from one latent to another instead of many latents
+    around: int | None = None  # of the samples of the same request, counted from 0: draw near it
+    spread: float | None = None  # how far the samples around it go, in [0, 1]; 1 is anywhere
     image: str | None = None  # path of a picture to start from, to fill in or to enlarge
     mask: str | None = None  # path of a picture that is white where ``image`` is to be filled in
     strength: float | None = None  # how much of ``image`` is replaced, in (0, 1]
@@ -158,7 +160,8 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     learns: DataKind = "image"
     knobs: list[Knob] = field(default_factory=list)
     train_knobs: list[Knob] = field(default_factory=list)
-    asks: list[str] = field(default_factory=list)
+    asks: list[str] = field(default_factory=list)  # fields of a request besides count and seed
+    request: list[Knob] = field(default_factory=list)  # the same with their bounds, as a form
     conditional: bool = False
     default_dataset: str = ""
     error: str = ""

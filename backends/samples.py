@@ -3,7 +3,9 @@
 import math
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -58,12 +60,17 @@ def _given(model: Model, request: SampleRequest) -> tuple[Tensor, Tensor | None]
     return image, mask.to(model.device)
 
 
-def write(folder: Path, samples: Samples, request: SampleRequest) -> int:
+def write(
+    folder: Path,
+    samples: Samples,
+    request: SampleRequest,
+    also: Mapping[str, int | float | str] = MappingProxyType({}),
+) -> int:
     """Writes ``folder`` as a whole, in place of an older one; how many samples it holds.
 
     Pictures become ``000.png`` ... and ``grid.png``, texts ``000.txt`` ..., forecasts ``000.csv``
     ... and sounds ``000.wav`` ..., both with pictures of them; ``request.json`` tells what was
-    asked, the labels and the captions.
+    asked, the labels, the captions and ``also``.
     """
     hidden = folder.with_name(f".tmp-{folder.name}-{os.getpid()}")
     shutil.rmtree(hidden, ignore_errors=True)
@@ -77,7 +84,7 @@ def write(folder: Path, samples: Samples, request: SampleRequest) -> int:
         count = _write_sounds(hidden, samples.audio, samples.rate)
     for index, text in enumerate(samples.texts):
         (hidden / f"{index:03d}.txt").write_text(text, encoding="utf-8", newline="")
-    told = {"labels": list(samples.labels), "captions": list(samples.captions)}
+    told = {**also, "labels": list(samples.labels), "captions": list(samples.captions)}
     (hidden / "request.json").write_bytes(msgspec.json.encode({"request": request, **told}))
     shutil.rmtree(folder, ignore_errors=True)
     hidden.rename(folder)
@@ -103,8 +110,8 @@ def grid(pixels: np.ndarray, columns: int = 0) -> np.ndarray:
 
 def _write_pictures(folder: Path, pixels: np.ndarray) -> int:
     for index, picture in enumerate(pixels):
-        _save(picture, folder / f"{index:03d}.png")
-    _save(grid(pixels), folder / "grid.png")
+        save(picture, folder / f"{index:03d}.png")
+    save(grid(pixels), folder / "grid.png")
     return len(pixels)
 
 
@@ -115,6 +122,7 @@ def _write_sounds(folder: Path, audio: Tensor, rate: int) -> int:
     return _write_pictures(folder, np.stack([waveforms.tile(sound) for sound in sounds]))
 
 
-def _save(picture: np.ndarray, path: Path) -> None:
+def save(picture: np.ndarray, path: Path) -> None:
+    """Writes a picture [H, W, C], uint8, as a PNG."""
     gray = picture.shape[-1] == 1
     Image.fromarray(picture[..., 0] if gray else picture).save(path, compress_level=1)

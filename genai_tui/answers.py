@@ -32,17 +32,15 @@ def plan(to: BinaryIO) -> int:
 
 def sample(to: BinaryIO, path: Path, step: int, request: str, out: Path) -> int:
     """Draws from a checkpoint of a run into the folder ``out``; one sentence on stderr if not."""
-    from backends import catalogue, checkpoints, precision, samples
+    from backends import catalogue, checkpoints, samples
     from backends.knobs import ConfigError
     from backends.model import RequestError
 
     run, root = Run(path), path / "checkpoints"
     try:
         found = _checkpoint(root, step)
-        spec, snapshot = run.spec(), checkpoints.load(checkpoints.folder_of(root, found))
-        model = catalogue.restore(spec, snapshot).to(precision.device_of("auto"))
+        model, numerics = catalogue.ready(run.spec(), root, found)
         asked = msgspec.json.decode(request, type=SampleRequest)
-        numerics = precision.Numerics(**snapshot["numerics"])
         count = samples.write(out, samples.draw(model, asked, numerics), asked)
     except (checkpoints.CheckpointError, ConfigError, RunError, ValueError) as error:
         print(error, file=sys.stderr)

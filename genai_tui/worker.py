@@ -1,4 +1,4 @@
-"""The one door to PyTorch: ``python -P -m genai_tui.worker train|describe|plan|sample``.
+"""The one door to PyTorch: ``python -P -m genai_tui.worker train|describe|plan|sample|play``.
 
 Signal handlers come before everything else, so that a SIGTERM at any moment, also while torch is
 being imported, ends the run with a checkpoint where there is anything to save.
@@ -48,9 +48,13 @@ def main(arguments: list[str] | None = None) -> int:
         from genai_tui.attempt import attempt
 
         return attempt(options.run, options.steps, options.attempt, term_requested)
-    from genai_tui import answers
-
     with _answer() as to:
+        if options.verb == "play":
+            from genai_tui import playing
+
+            return playing.play(to, options.run)
+        from genai_tui import answers
+
         if options.verb == "describe":
             return answers.describe(to)
         if options.verb == "plan":
@@ -80,6 +84,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     sample.add_argument("--step", type=int, default=-1, help="-1 is the newest")
     sample.add_argument("--request", required=True, help="a SampleRequest as JSON")
     sample.add_argument("--out", type=Path, required=True)
+    play = verbs.add_parser("play", help="draws whatever it is asked for, a line of JSON a request")
+    play.add_argument("run", type=Path)
     return parser.parse_args(arguments)
 
 

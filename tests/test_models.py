@@ -28,6 +28,8 @@ ASKED: dict[str, Any] = {
     "truncation": 0.3,
     "interpolate": True,
     "strength": 0.4,
+    "around": 1,
+    "spread": 0.5,
 }
 NUMERICS = Numerics("float32", False, 1)
 
@@ -66,6 +68,8 @@ def asked(model: Model, field: str, folder: Path) -> SampleRequest:
     if field in ("image", "mask", "strength"):
         files = pictures(model, folder)
         given = {"image": files["image"]} | ({"mask": files["mask"]} if field == "mask" else {})
+    if field == "spread":
+        given = {"around": 0}
     if field == "prompt":
         given = {"prompt": prompt_of(model)}
     elif field in ASKED:

@@ -2,7 +2,6 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
@@ -10,16 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from backends.asking import Usual
 from backends.knobs import ConfigError
 from backends.model import DataShape, Losses, Model, RequestError, Samples, Vocabulary
+from backends.nets.blocks import chunks
 from backends.nets.drawing import draw
 from backends.records import Modality, SampleRequest
+from backends.watching import Choose, observer, telling
 
 LENGTH, LENGTH_LIMIT = 256, 65_536
 TEMPERATURE = 0.8
-
-Choose = Callable[[Tensor], Tensor]
-"""Tokens [B] for logits [B, V]."""
 
 
 class LanguageModel(Model):
@@ -66,6 +65,9 @@ class LanguageModel(Model):
             raise RequestError(f"length must be at least 1 and at most {LENGTH_LIMIT}, {asked}")
         self.encode(request.prompt)
 
+    def usual(self) -> Usual:
+        return {"temperature": TEMPERATURE, "length": LENGTH}
+
     def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
         """``count`` texts: the prompt, then ``length`` tokens (256 unless asked otherwise).
 
@@ -78,12 +80,11 @@ class LanguageModel(Model):
         """
         self.check(request)
         most = self.at_once()
-        sizes = [min(most, request.count - i) for i in range(0, request.count, most)]
         with torch.inference_mode():
-            texts = [text for n in sizes for text in self._texts(n, request, generator)]
-        return Samples(texts=texts)
+            parts = [self._texts(part, request, generator) for part in chunks(request.count, most)]
+        return Samples(texts=[text for part in parts for text in part])
 
-    def _texts(self, count: int, request: SampleRequest, generator: torch.Generator) -> list[str]:
+    def _texts(self, part: slice, request: SampleRequest, generator: torch.Generator) -> list[str]:
         prompt = self.encode(request.prompt)
         begin = torch.tensor(prompt or [self.vocabulary.start], device=self.device)  # [n]
         choose = partial(
@@ -93,7 +94,10 @@ class LanguageModel(Model):
             top_p=request.top_p,
             generator=generator,
         )
-        ids = self.continuations(begin.repeat(count, 1), request.length or LENGTH, choose)
+        length = request.length or LENGTH
+        observer().began(part.start, [prompt] * (part.stop - part.start))
+        choose = telling(choose, first=part.start, count=request.count, tokens=length)
+        ids = self.continuations(begin.repeat(part.stop - part.start, 1), length, choose)
         return [self.vocabulary.decode(prompt + new) for new in ids.tolist()]
 
     def encode(self, prompt: str | None) -> list[int]:

@@ -13,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from backends.autoregressive._language import Choose, LanguageModel
+from backends.autoregressive._language import LanguageModel
 from backends.knobs import Bounds
 from backends.model import Batch, DataShape, Losses
 from backends.nets.attention import rms_norm
+from backends.watching import Choose
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from backends.asking import Usual
 from backends.knobs import Bounds, ConfigError
 from backends.model import Batch, DataShape, Losses, Model, RequestError, Samples
 from backends.nets import mulaw
@@ -24,6 +25,7 @@ from backends.nets.blocks import chunks
 from backends.nets.drawing import draw
 from backends.nets.wavenet import BLOCK, WaveNet
 from backends.records import Modality, SampleRequest
+from backends.watching import telling
 
 LONGEST = 2**18
 
@@ -100,6 +102,9 @@ class Audio(Model):
             sentence = f"length must be at least 1 and at most {LONGEST} samples"
             raise RequestError(f"{sentence}, not {request.length}")
 
+    def usual(self) -> Usual:
+        return {"temperature": 1.0, "length": self.length}
+
     def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
         """``count`` sounds of ``length`` samples, as long as the clips unless asked otherwise.
 
@@ -114,12 +119,18 @@ class Audio(Model):
             top_p=request.top_p,
             generator=generator,
         )
-        told = [None if y is None else y[part] for part in chunks(request.count)]
-        counts = [part.stop - part.start for part in chunks(request.count)]
         length = request.length or self.length
         # Sample by sample, casting the weights to a shorter type costs more than it saves.
         with torch.autocast(self.device.type, enabled=False):
-            codes = [self._draw(*pair, length, choose) for pair in zip(counts, told, strict=True)]
+            codes = [
+                self._draw(
+                    part.stop - part.start,
+                    None if y is None else y[part],
+                    length,
+                    telling(choose, first=part.start, count=request.count, tokens=length),
+                )
+                for part in chunks(request.count)
+            ]
         labels = [] if y is None else y.tolist()
         return Samples(audio=mulaw.decode(torch.cat(codes)), rate=self.shape.rate, labels=labels)
 

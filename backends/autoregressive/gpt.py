@@ -16,10 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backends.autoregressive._embedding import NGrams, Smear
-from backends.autoregressive._language import Choose, LanguageModel
+from backends.autoregressive._language import LanguageModel
 from backends.knobs import Bounds, ConfigError
 from backends.model import Batch, DataShape, Losses
 from backends.nets.transformer import Activation, Cache, Transformer, rms_norm
+from backends.watching import Choose
 
 AT_ONCE, CACHE_BYTES = 64, 2**30
 """Texts that are drawn at once, and the most memory that their keys and values may take."""

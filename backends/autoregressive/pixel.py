@@ -20,11 +20,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from backends.asking import Usual
 from backends.knobs import Bounds
 from backends.model import Batch, DataShape, Losses, Model, Samples
 from backends.nets.drawing import draw
 from backends.nets.pixelcnn import PixelCNN
 from backends.records import Modality, SampleRequest
+from backends.watching import observer
 
 LABEL = 32
 
@@ -118,6 +120,9 @@ class Pixel(Model):
 
     # ------------------------------------------------------------------ drawing
 
+    def usual(self) -> Usual:
+        return {"temperature": 1.0}
+
     def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
         """Pictures, drawn in reading order: the vertical stack looks once a row at the rows that
         count, the horizontal one at the pixels to the left."""
@@ -138,6 +143,8 @@ class Pixel(Model):
                     seen = slice(max(0, column - reach), column + 1)
                     h = self.net.in_row(x[:, :, row : row + 1, seen], [t[..., seen] for t in told])
                     x[:, :, row, column] = self._pixel(h[:, :, 0, -1], choose)
+                observer().pictured(0, x)
+                observer().advanced((row + 1) / height)
         return Samples(x, labels=[] if y is None else y.tolist())
 
     def _pixel(self, h: Tensor, choose: Callable[[Tensor], Tensor]) -> Tensor:

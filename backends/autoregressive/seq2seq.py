@@ -16,13 +16,13 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor
 
+from backends.asking import BOUNDS, Usual
 from backends.autoregressive._beams import Marks, Step, beam_search, greedy
 from backends.knobs import Bounds, ConfigError
 from backends.metrics.bleu import bleu
 from backends.metrics.chrf import chrf
 from backends.model import (
     INPUTS,
-    REQUEST_BOUNDS,
     Batch,
     DataShape,
     Losses,
@@ -36,7 +36,7 @@ from backends.nets.transformer import Activation
 from backends.records import DataKind, Modality, SampleRequest
 
 BEAMS = 4
-WIDEST = int(REQUEST_BOUNDS["beams"][1])
+WIDEST = int(BOUNDS["beams"][1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +179,9 @@ class Seq2Seq(Model):
             if request.count > WIDEST:
                 most = f"at most {WIDEST} hypotheses of one line are found"
                 raise RequestError(f"{most}, not {request.count}: lower count")
+
+    def usual(self) -> Usual:
+        return {"beams": BEAMS}
 
     def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
         """What lines become, as "source → hypothesis (reference)".

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from backends.asking import Usual
 from backends.knobs import Bounds, ConfigError
 from backends.metrics.crps import crps_samples
 from backends.model import Batch, DataShape, Forecasts, Losses, Model, RequestError, Samples
@@ -165,6 +166,9 @@ class Series(Model):
         if request.length is not None and not 1 <= request.length <= self.horizon:
             sentence = f"length must be from 1 to the horizon {self.horizon}, not {request.length}"
             raise RequestError(sentence)
+
+    def usual(self) -> Usual:
+        return {"length": self.horizon}
 
     def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
         """Forecasts: the first goes on beyond the data's end, the others from held-out windows,

@@ -76,6 +76,10 @@ class Flow(Pictures):
         """The velocity at one time for all."""
         return self.velocity(x, torch.full((len(x),), t, device=x.device), y, low)
 
+    def meant(self, x: Tensor, t: float, answer: Tensor) -> Tensor:
+        """Straight on with that velocity."""
+        return x + (1 - t) * answer
+
     def velocity(self, x: Tensor, t: Tensor, y: Tensor | None, low: Tensor | None) -> Tensor:
         """The learned velocity at times ``t`` [B]; always float32."""
         return self.net(x, t, y, low).float()

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor
 
+from backends.asking import Usual
 from backends.diffusion._editing import (
     blurred,
     fit,
@@ -18,6 +19,7 @@ from backends.diffusion._editing import (
 )
 from backends.diffusion._guidance import guided, hide_labels
 from backends.diffusion._solvers import Field, Hook, unchanged
+from backends.diffusion._trajectory import Trajectory
 from backends.knobs import Bounds, ConfigError
 from backends.model import INPUTS, Batch, DataShape, Model, RequestError, Samples
 from backends.nets.blocks import chunks, image_size
@@ -146,7 +148,16 @@ class Pictures(Model):
         if held.y is not None and self.shape.num_classes:
             self.held_labels.copy_(held.y[turns])
 
+    def meant(self, x: Tensor, t: float, answer: Tensor) -> Tensor:
+        """The picture that an ``answer`` of the field takes x_t to come from."""
+        return answer
+
     # ------------------------------------------------------------------ drawing
+
+    def usual(self) -> Usual:
+        config = self.config
+        found = {"steps": config.sampler_steps, "guidance": config.guidance}
+        return {**found, "strength": DEFAULT_STRENGTH}
 
     def condition_of(self, request: SampleRequest) -> Tensor | None:
         """What to draw, [count, ...]: class indices here; zero must mean "anything" elsewhere."""
@@ -203,7 +214,8 @@ class Pictures(Model):
                     after = keeping(image, mask, noise[part], self.path)
             if times:
                 start = noised(start, noise[part], self.path, times[0])
-                start = self.solve(field, start, times, generator, after)
+                way = Trajectory(self.meant, self.path, times, part, request.count)
+                start = self.solve(way.field(field), start, times, generator, way.after(after))
             drawn.append(start)
         return Samples(torch.cat(drawn).clamp(-1, 1), labels=[] if y is None else y.tolist())
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from backends.asking import Usual
 from backends.gan._augment import AdaptiveAugment, AugmentName, DiffAugment
 from backends.gan._losses import RECIPES, RULES, LossName
 from backends.gan._penalties import (
@@ -23,6 +24,7 @@ from backends.gan._penalties import (
 from backends.knobs import Bounds
 from backends.model import Batch, DataShape, Losses, Model, Phase, Samples
 from backends.nets.blocks import chunks
+from backends.nets.walk import SPREAD, near
 from backends.records import Modality, SampleRequest
 
 COMPARED = 64
@@ -100,7 +102,9 @@ class Game(Model):
     D: nn.Module
     one_pass: bool = False
     modality: ClassVar[Modality] = "image"
-    asks: ClassVar[frozenset[str]] = frozenset({"labels", "temperature", "interpolate"})
+    asks: ClassVar[frozenset[str]] = frozenset(
+        {"labels", "temperature", "interpolate", "around", "spread"}
+    )
     default_dataset: ClassVar[str] = "fashion-mini"
 
     def __init__(self, config: Any, shape: DataShape) -> None:
@@ -230,13 +234,18 @@ class Game(Model):
             "diversity": diversity(images[:COMPARED], batch.x[:COMPARED]),
         }
 
+    def usual(self) -> Usual:
+        return {"temperature": 1.0, "spread": SPREAD}
+
     def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
-        """Latents at random, or with ``interpolate`` one walk from a latent to another a class."""
+        """Latents at random or near one of them, or with ``interpolate`` one walk a class."""
         z, y = self.latents(request.count, generator), self.labels_of(request)
         if request.interpolate:
             y = None if y is None else self._class_after_class(request)
             z = self.between(z[:1], self.latents(1, generator), self._places(request))
-        z = z * (1.0 if request.temperature is None else request.temperature)
+        z = near(z, request, generator) * (
+            1.0 if request.temperature is None else request.temperature
+        )
         drawn = [
             self.paint(z[part], None if y is None else y[part], request, generator)
             for part in chunks(len(z))

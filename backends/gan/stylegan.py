@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from backends.asking import Usual
 from backends.gan._equalised import (
     Discriminator,
     EqualLinear,
@@ -34,6 +35,7 @@ from backends.gan._penalties import squared_gradients
 from backends.knobs import Bounds
 from backends.model import Batch, DataShape, Losses, Samples
 from backends.nets.blocks import chunks, halvings, image_size, widths
+from backends.nets.walk import SPREAD, near
 from backends.records import SampleRequest
 
 FOLLOW = 0.005
@@ -68,7 +70,9 @@ class StyleGAN(Game):
     """The generator G, a mapping and a synthesis, and the discriminator D."""
 
     Config = Config
-    asks: ClassVar[frozenset[str]] = frozenset({"labels", "truncation", "interpolate"})
+    asks: ClassVar[frozenset[str]] = frozenset(
+        {"labels", "truncation", "interpolate", "around", "spread"}
+    )
     recipe: ClassVar[Mapping[str, Any]] = {
         "steps": 1200,
         "batch_size": 32,
@@ -168,8 +172,12 @@ class StyleGAN(Game):
 
     # ------------------------------------------------------------------ looking at it
 
+    def usual(self) -> Usual:
+        return {"truncation": 1.0, "spread": SPREAD}
+
     def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
-        """Latents at random; with ``interpolate`` a walk in w with the same noise, class by class.
+        """Latents at random; with ``interpolate`` a walk in w with the same noise, class by class;
+        or neighbours of one in z, with its noise.
 
         ``truncation`` psi draws w towards the average of its class: w̄ + psi (w - w̄) (Karras 2018,
         appendix B); 1 changes nothing and 0 draws the average.
@@ -179,11 +187,14 @@ class StyleGAN(Game):
             y = None if y is None else self._class_after_class(request)
             ends = [end.expand(request.count, -1) for end in (z[:1], self.latents(1, generator))]
             a, b = (self.G.mapping(end, y) for end in ends)
-            w, still = torch.lerp(a, b, self._places(request)[:, None].to(a.dtype)), True
+            w = torch.lerp(a, b, self._places(request)[:, None].to(a.dtype))
+            noises = self.noises(1, generator)
         else:
-            w, still = self.G.mapping(z, y), False
-        w = self.truncated(w.float(), y, request.truncation)
-        drawn = self._drawn(w, self.noises(1 if still else request.count, generator))
+            noises = self.noises(request.count, generator)
+            w = self.G.mapping(near(z, request, generator), y)
+        if request.around is not None:
+            noises = [noise[request.around, None] for noise in noises]
+        drawn = self._drawn(self.truncated(w.float(), y, request.truncation), noises)
         return Samples(drawn, labels=[] if y is None else y.tolist())
 
     def truncated(self, w: Tensor, y: Tensor | None, psi: float | None) -> Tensor:

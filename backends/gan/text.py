@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from backends.asking import Usual
 from backends.gan._augment import AugmentName
 from backends.gan._game import BalanceConfig, Game, RulesConfig
 from backends.gan._projection import Projection
@@ -30,6 +31,7 @@ from backends.knobs import Bounds, ConfigError
 from backends.metrics.ngrams import counts, jensen_shannon, places
 from backends.model import Batch, DataShape, Losses, Phase, Samples, Vocabulary
 from backends.nets.blocks import chunks
+from backends.nets.walk import SPREAD, near
 from backends.records import Modality, SampleRequest
 
 LARGEST = 1024
@@ -65,7 +67,7 @@ class TextGAN(Game):
     Config = Config
     one_pass = True
     modality: ClassVar[Modality] = "text"
-    asks: ClassVar[frozenset[str]] = frozenset({"temperature"})
+    asks: ClassVar[frozenset[str]] = frozenset({"temperature", "around", "spread"})
     default_dataset: ClassVar[str] = "names"
     recipe: ClassVar[Mapping[str, Any]] = {
         "steps": 1500,
@@ -155,12 +157,18 @@ class TextGAN(Game):
             terms[f"Real/js_{name}"] = jensen_shannon(counts(batch.x, n, size), known)
         return terms
 
+    def usual(self) -> Usual:
+        return {
+            "temperature": 0.0 if self.config.writes == "softmax" else TEMPERATURE,
+            "spread": SPREAD,
+        }
+
     def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
         """Windows of text. At ``temperature`` 0 each character is the likeliest, the usual
         choice of ``softmax``, which learns no drawing; 1 draws as in training."""
-        usual = 0.0 if self.config.writes == "softmax" else TEMPERATURE
+        usual = self.usual()["temperature"]
         heat = usual if request.temperature is None else request.temperature
-        z, texts = self.latents(request.count, generator), list[str]()
+        z, texts = near(self.latents(request.count, generator), request, generator), list[str]()
         for part in chunks(len(z)):
             logits = self.G(z[part])
             u = torch.rand(logits.shape, generator=generator, device=self.device)

@@ -1,5 +1,6 @@
-"""Walks through a latent space: what ``interpolate`` draws, class after class."""
+"""Ways about a latent space: walks, class after class, and the neighbourhood of one latent."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,26 @@ def _places(walk_of: Sequence[int]) -> list[float]:
     lengths = [walk_of.count(walk) for walk in walk_of]
     numbered = enumerate(zip(begins, lengths, strict=True))
     return [(i - begin) / max(1, length - 1) for i, (begin, length) in numbered]
+
+
+SPREAD = 0.3
+"""How far neighbours go unless somebody says how far."""
+
+
+def near(z: Tensor, request: SampleRequest, generator: torch.Generator) -> Tensor:
+    """Neighbours [N, D] of the latent of ``z`` that ``request`` draws around, itself the first.
+
+    They are sqrt(1 - s²) z + s ε, with ε ~ N(0, 1): as long as latents usually are, and at a spread
+    s of 1 as likely as any. Without a wish that is ``z`` itself.
+    """
+    if request.around is None:
+        return z
+    s = SPREAD if request.spread is None else request.spread
+    noise = torch.randn(z.shape, generator=generator, device=z.device, dtype=z.dtype)
+    here = z[request.around]
+    drawn = math.sqrt(1 - s**2) * here + s * noise
+    drawn[0] = here
+    return drawn
 
 
 def arc(a: Tensor, b: Tensor, t: Tensor) -> Tensor:

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from backends.asking import Usual
 from backends.knobs import Bounds
 from backends.model import Batch, DataShape, Losses, Model, Samples
 from backends.nets.blocks import chunks
 from backends.nets.logistic import discretised_logistic
-from backends.nets.walk import arc, walks
+from backends.nets.walk import SPREAD, arc, near, walks
 from backends.records import Modality, SampleRequest
 from backends.vae._prior import Memory
 
@@ -61,7 +62,9 @@ class VAE(Model):
     """
 
     modality: ClassVar[Modality] = "image"
-    asks: ClassVar[frozenset[str]] = frozenset({"labels", "temperature", "interpolate"})
+    asks: ClassVar[frozenset[str]] = frozenset(
+        {"labels", "temperature", "interpolate", "around", "spread"}
+    )
     default_dataset: ClassVar[str] = "fashion-mini"
 
     def __init__(self, config: Any, shape: DataShape) -> None:
@@ -132,6 +135,9 @@ class VAE(Model):
 
     # ------------------------------------------------------------------ drawing
 
+    def usual(self) -> Usual:
+        return {"temperature": 1.0, "spread": SPREAD}
+
     def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
         """Means of p(x|z) at latents of the prior, or with ``interpolate`` one walk a class."""
         y = self.labels_of(request)
@@ -157,10 +163,13 @@ class VAE(Model):
         """Draws of the prior [count, latent]; ``alike``: of every class the same one."""
         count = 1 if alike else request.count
         noise = torch.randn(count, self.config.latent, generator=generator, device=self.device)
-        noise = noise * (1.0 if request.temperature is None else request.temperature)
+        heat = 1.0 if request.temperature is None else request.temperature
         if self.memory is None:
-            return noise.expand(request.count, -1)
+            return heat * near(noise, request, generator).expand(request.count, -1)
         u = torch.rand(count, generator=generator, device=self.device)
+        if request.around is not None:
+            u = u[request.around]  # of the same component
+        noise = heat * near(noise, request, generator)
         u, noise = u.expand(request.count), noise.expand(request.count, -1)
         return self.memory.transform(u, noise, y, self.config.components)
 

@@ -34,6 +34,7 @@ class Memory(nn.Module):
         self.register_buffer("latents", torch.zeros(CAPACITY, latent))
         self.register_buffer("labels", torch.zeros(CAPACITY, dtype=torch.long))
         self.register_buffer("seen", torch.zeros((), dtype=torch.long))
+        self._fitted: dict[tuple[int, int | None, int], Mixture | None] = {}
 
     def add(self, z: Tensor, y: Tensor | None) -> None:
         """Remembers latents [N, D] and their classes [N] instead of the oldest."""
@@ -46,6 +47,14 @@ class Memory(nn.Module):
 
     def mixture(self, label: int | None, components: int) -> Mixture | None:
         """Of the latents of a class, or of all; None where they are too few."""
+        of = (self.latents._version, label, components)
+        if of not in self._fitted:
+            if any(version != of[0] for version, *_ in self._fitted):
+                self._fitted.clear()  # the latents are others now
+            self._fitted[of] = self._fit(label, components)
+        return self._fitted[of]
+
+    def _fit(self, label: int | None, components: int) -> Mixture | None:
         known = slice(0, min(int(self.seen), CAPACITY))
         z = self.latents[known]
         if label is not None:

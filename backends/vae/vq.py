@@ -18,6 +18,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from backends.asking import Usual
 from backends.knobs import Bounds, ConfigError
 from backends.model import Batch, DataShape, Losses, Model, Phase, Samples
 from backends.nets.blocks import GroupNorm, ResBlock, chunks, image_size, widths
@@ -26,6 +27,7 @@ from backends.nets.logistic import discretised_logistic
 from backends.nets.quantize import FSQ, Codebook, Quantised, perplexity
 from backends.records import Modality, SampleRequest
 from backends.vae._code_prior import CodePrior
+from backends.watching import telling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +133,9 @@ class VQVAE(Model):
             found["bits_per_dim"] = nats / (math.log(2) * batch.x[0].numel())
         return found
 
+    def usual(self) -> Usual:
+        return {"temperature": 1.0}
+
     def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
         y = self.labels_of(request)
         choose = partial(
@@ -140,12 +145,16 @@ class VQVAE(Model):
             top_p=request.top_p,
             generator=generator,
         )
-        drawn = []
+        drawn, tokens = [], math.prod(self.autoencoder.sides)
         for part in chunks(request.count):
             number = len(range(request.count)[part])
             # Token by token, casting the weights to a shorter type costs more than it saves.
             with torch.autocast(self.device.type, enabled=False):
-                codes = self.prior.draw(number, None if y is None else y[part], choose)
+                codes = self.prior.draw(
+                    number,
+                    None if y is None else y[part],
+                    telling(choose, first=part.start, count=request.count, tokens=tokens),
+                )
             drawn.append(self.autoencoder.paint(codes).clamp(-1, 1))
         return Samples(torch.cat(drawn), labels=[] if y is None else y.tolist())
 

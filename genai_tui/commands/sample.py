@@ -66,6 +66,13 @@ def sample(
     interpolate: Annotated[
         bool, typer.Option("--interpolate", help="Walk from one latent to another.")
     ] = False,
+    around: Annotated[
+        int | None,
+        typer.Option(min=0, help="Draw neighbours of this sample of the same count and seed."),
+    ] = None,
+    spread: Annotated[
+        float | None, typer.Option(min=0, max=1, help="How far neighbours go; 1 is anywhere.")
+    ] = None,
     image: Annotated[
         Path | None,
         typer.Option(
@@ -111,6 +118,8 @@ def sample(
         guidance=_finite("--guidance", guidance),
         truncation=_finite("--truncation", truncation),
         interpolate=interpolate or None,
+        around=around,
+        spread=_finite("--spread", spread),
         image=None if image is None else str(image.absolute()),
         mask=None if mask is None else str(mask.absolute()),
         strength=_finite("--strength", strength),
