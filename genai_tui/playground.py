@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct, field
 
 from backends.records import UNREADABLE, Knob, Modality, SampleRequest
-from genai_tui.store import Run, RunError
+from genai_tui.run import Run, RunError
 
 FOLDER, WATCH = "playground", "watch"
 LINE_LIMIT = 1 << 16

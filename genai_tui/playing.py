@@ -30,7 +30,7 @@ from genai_tui.playground import (
     checked_ask,
     folder_of,
 )
-from genai_tui.store import Run, RunError
+from genai_tui.run import Run, RunError
 
 if TYPE_CHECKING:
     from backends.model import Model

@@ -14,7 +14,7 @@ from typing import IO
 from backends.records import UNREADABLE
 from genai_tui import playground
 from genai_tui.playground import Ask, Told
-from genai_tui.store import Run
+from genai_tui.run import Run
 
 
 class Sampler:
