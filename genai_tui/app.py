@@ -24,6 +24,7 @@ from genai_tui import hangup
 from genai_tui import settings as preferences
 from genai_tui.feed import Feed
 from genai_tui.images.detect import Graphics, detect, next_way
+from genai_tui.images.host import PictureHost
 from genai_tui.places import BY_NAME, HOME, PLACES
 from genai_tui.screens.runs import RunsScreen
 from genai_tui.screens.too_small import TooSmall, is_too_small
@@ -56,7 +57,7 @@ class Visible(LineFilter):
         ]
 
 
-class StudioApp(App[None]):
+class StudioApp(PictureHost[None]):
     """The screens of genai-tui. It reads runs and never imports what trains them."""
 
     TITLE = "genai-tui"

@@ -21,7 +21,7 @@ class Settings:
     Attributes:
         runs: folder of the runs; empty is the user's data folder.
         theme: name of a Textual theme.
-        graphics: how pictures are drawn: auto, kitty, octant, quadrant, half or ascii.
+        graphics: how pictures are drawn: auto, kitty, sixel, octant, quadrant, half or ascii.
         smoothing: weight of the exponential smoothing of curves, from 0 to 0.99.
     """
 

@@ -1,4 +1,4 @@
-"""A terminal for tests: keeps a screen of cells, decodes Kitty graphics, and can be looked at.
+"""A terminal for tests: keeps a screen of cells, decodes Kitty graphics and sixels, can be seen.
 
 It reads what an application writes (also wrapped for tmux) and answers two questions: which
 character in which colours stands where, and what the screen would look like, pixel by pixel.
@@ -81,6 +81,10 @@ class FakeTerminal:
     transmissions: int = 0
     deletions: int = 0
     unwrapped: int = 0  # graphics commands that came without tmux's wrapping
+    cell: tuple[int, int] = (4, 8)  # pixels, for sixels
+    tiles: dict[tuple[int, int], NDArray[np.uint8]] = field(default_factory=dict)  # what they drew
+    sixels: list[tuple[int, int, int, int]] = field(default_factory=list)  # y, x, height, width
+    sixel_bytes: int = 0
 
     def __post_init__(self) -> None:
         self._rest = ""
@@ -89,6 +93,7 @@ class FakeTerminal:
         self._back: Color = (0, 0, 0)
         self._keys: dict[str, str] = {}
         self._payload = ""
+        self._saved = 0, 0
 
     def feed(self, text: str) -> None:
         """Take output; a sequence that is not complete waits for the rest."""
@@ -112,6 +117,14 @@ class FakeTerminal:
             assert inner is not None
             assert inner.lastgroup == "graphics", f"tmux passes on {value!r}"
             self._graphics(inner["graphics"])
+        elif kind == "string" and (sixel := _SIXEL.fullmatch(match[0])):
+            self.sixel_bytes += len(match[0])
+            self._sixel(int(sixel["width"]), int(sixel["height"]), sixel["data"])
+        elif kind == "escape" and value in "78":
+            if value == "7":
+                self._saved = self._y, self._x
+            else:
+                self._y, self._x = self._saved
         elif kind == "csi":
             self._control(value[-1], value[:-1])
         elif kind == "char":
@@ -128,6 +141,7 @@ class FakeTerminal:
             self.cells[self._y, self._x - 1].marks += char
         elif char >= " ":
             self.cells[self._y, self._x] = Cell(char, "", self._front, self._back)
+            self.tiles.pop((self._y, self._x), None)
             self._x += 1
 
     def _control(self, final: str, text: str) -> None:
@@ -162,6 +176,7 @@ class FakeTerminal:
             gone = {p for p in self.cells if number in (2, 3) or p >= here}
         for place in gone:
             self.cells[place] = Cell(back=self._back)
+            self.tiles.pop(place, None)
 
     def _colors(self, numbers: list[int]) -> None:
         while numbers:
@@ -211,6 +226,41 @@ class FakeTerminal:
         self.spans[int(keys["i"])] = int(keys["c"]), int(keys["r"])
         self.transmissions += 1
 
+    def _sixel(self, width: int, height: int, data: str) -> None:
+        """Draw sixels at the cursor; every pixel of the raster has to be drawn, none outside."""
+        pixels = np.full((-(-height // 6) * 6, width), -1)
+        palette: dict[int, Color] = {}
+        top = left = color = 0
+        for part in _SIXEL_PARTS.finditer(data):
+            if part["number"]:
+                color = int(part["number"])
+                if part["rgb"]:
+                    red, green, blue = (round(int(n) * 2.55) for n in part["rgb"].split(";")[2:])
+                    palette[color] = (red, green, blue)
+            elif part["move"]:
+                top, left = top + 6 * (part["move"] == "-"), 0
+            else:
+                count, bits = int(part["count"] or 1), ord(part["dots"]) - 63
+                for row in (row for row in range(6) if bits >> row & 1):
+                    pixels[top + row, left : left + count] = color
+                left += count
+                assert left <= width
+        assert (pixels[:height] >= 0).all()
+        assert (pixels[height:] < 0).all()
+        table = np.array([palette.get(n, (0, 0, 0)) for n in range(max(palette) + 1)], np.uint8)
+        self._lay(table[pixels[:height]])
+
+    def _lay(self, image: NDArray[np.uint8]) -> None:
+        wide, tall = self.cell
+        rows, columns = image.shape[0] // tall, image.shape[1] // wide
+        assert image.shape == (rows * tall, columns * wide, 3), "part of a cell stays as it was"
+        assert self._y + rows < self.rows, "a terminal may scroll"
+        self.sixels.append((self._y, self._x, rows, columns))
+        for y in range(rows):
+            for x in range(columns):
+                tile = image[y * tall : (y + 1) * tall, x * wide : (x + 1) * wide]
+                self.tiles[self._y + y, self._x + x] = tile
+
     def placeholders(self) -> dict[tuple[int, int], tuple[int, int, int]]:
         """Where on the screen (row, column) which image's part (id, row, column) stands."""
         found: dict[tuple[int, int], tuple[int, int, int]] = {}
@@ -234,6 +284,7 @@ class FakeTerminal:
             if y < self.rows and x < self.columns:
                 part = parts.get((y, x))
                 tile = self._glyph(cell) if part is None else self._part(*part, width, height)
+                tile = self.tiles.get((y, x), tile)
                 tall, wide = height // tile.shape[0], width // tile.shape[1]
                 tile = tile.repeat(tall, axis=0).repeat(wide, axis=1)
                 screen[y * height : (y + 1) * height, x * width : (x + 1) * width] = tile
@@ -261,6 +312,12 @@ class FakeTerminal:
         return np.where(inside[:, :, None], tile, np.uint8(0)).astype(np.uint8)
 
 
+_SIXEL = re.compile(
+    r'\x1bP0;1;0q"1;1;(?P<width>\d+);(?P<height>\d+)(?P<data>[#$!\-;0-9?-~]*)\x1b\\'
+)
+_SIXEL_PARTS = re.compile(
+    r"#(?P<number>\d+)(?P<rgb>;2;\d+;\d+;\d+)?|(?P<move>[$-])|(?:!(?P<count>\d+))?(?P<dots>[?-~])"
+)
 _TOKEN = re.compile(
     r"\x1b_G(?P<graphics>[^\x1b]*)\x1b\\"
     r"|\x1bPtmux;(?P<tmux>(?:\x1b\x1b|[^\x1b])*)\x1b\\"

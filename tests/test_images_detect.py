@@ -93,9 +93,28 @@ def test_kitty_shows_pixels_and_tells_its_cells(tmp_path: Path) -> None:
     assert (found["typed"], found["left"], found["in_tmux"]) == ("", "", False)
 
 
-def test_xterm_gets_quadrants_although_it_knows_sixel(tmp_path: Path) -> None:
-    found = run(tmp_path, Answer(((0, XTERM),)))
-    assert (found["mode"], found["why"]) == ("quadrant", "XTerm(379)")
+def test_a_terminal_that_draws_sixels_and_tells_its_cells_gets_them(tmp_path: Path) -> None:
+    cell, registers = b"\x1b[6;20;10t", b"\x1b[?1;0;1024S"
+    found = run(tmp_path, Answer(((0, b"a" + registers + cell + XTERM),)))
+    assert (found["mode"], found["cells"], found["why"]) == ("sixel", "quadrant", "XTerm(379)")
+    assert (found["cell"], found["colors"]) == ([10, 20], 64)
+    assert f"{found['typed']}{found['left']}" == "a"
+
+
+def test_without_the_size_of_its_cells_sixels_cannot_be_placed(tmp_path: Path) -> None:
+    found = run(tmp_path, Answer(((0, b"\x1b[?1;3;0S" + XTERM),)))
+    assert (found["mode"], found["typed"]) == ("quadrant", "")
+    assert "size of a cell" in str(found["hint"])
+
+
+@pytest.mark.parametrize(("registers", "mode"), [(4, "quadrant"), (16, "sixel")])
+def test_few_colour_registers_are_worse_than_cells(
+    tmp_path: Path, registers: int, mode: str
+) -> None:
+    told = b"\x1b[?1;0;%dS\x1b[6;20;10t" % registers
+    found = run(tmp_path, Answer(((0, told + XTERM),)))
+    assert found["mode"] == mode
+    assert mode != "sixel" or found["colors"] == registers
 
 
 def test_a_silent_terminal_costs_the_timeout_and_gets_half_blocks(tmp_path: Path) -> None:
@@ -239,10 +258,10 @@ def test_the_argument_goes_before_the_variable_and_both_before_asking() -> None:
 
 
 @pytest.mark.parametrize(
-    "ask", [lambda: detect("sixel", {}), lambda: detect(None, {"GENAI_TUI_GRAPHICS": "no"})]
+    "ask", [lambda: detect("iterm", {}), lambda: detect(None, {"GENAI_TUI_GRAPHICS": "no"})]
 )
 def test_an_unknown_name_is_answered_with_the_valid_ones(ask: Callable[[], object]) -> None:
-    with pytest.raises(ValueError, match=r"auto, kitty, octant, quadrant, half or ascii\.$"):
+    with pytest.raises(ValueError, match=r"auto, kitty, sixel, octant, quadrant, half or ascii\.$"):
         ask()
 
 

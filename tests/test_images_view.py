@@ -24,6 +24,7 @@ from textual.widgets import Static
 
 from genai_tui.images.detect import Graphics, Mode
 from genai_tui.images.grid import paged
+from genai_tui.images.host import PictureHost
 from genai_tui.images.strips import Drawing
 from genai_tui.images.tonemap import PictureError
 from genai_tui.images.view import ImageView
@@ -49,7 +50,7 @@ class Sanitiser(LineFilter):
         return [Segment(text.replace("\x1b", "␛"), style, None) for text, style, _ in segments]
 
 
-class Studio(App[None]):
+class Studio(PictureHost[None]):
     """An app of given widgets on a fake terminal."""
 
     def __init__(self, *widgets: Widget, graphics: Graphics | None = None, css: str = "") -> None:
@@ -145,6 +146,7 @@ def test_lazy_strips_stand_on_names_that_textual_still_has() -> None:
     assert "_segments" in Strip.__slots__
     assert Strip([Segment("ab")])._segments == [Segment("ab")]
     assert hasattr(App(), "_driver")
+    assert hasattr(App(), "_end_update")
 
 
 async def test_pixels_arrive_one_by_one_and_are_sent_once() -> None:
@@ -222,7 +224,7 @@ async def test_modes_can_be_changed_and_pixels_no_longer_shown_are_freed() -> No
         await until(pilot, lambda: not terminal.placeholders())
         assert not terminal.images
         with pytest.raises(ValueError, match="choose auto or one of kitty"):
-            view.mode = "sixel"  # pyright: ignore[reportAttributeAccessIssue]
+            view.mode = "iterm"  # pyright: ignore[reportAttributeAccessIssue]
 
     await drive(app, (40, 20), script)
 

@@ -9,7 +9,7 @@ from genai_tui import settings
 from genai_tui.errors import MISUSE, UserError
 from genai_tui.store import Run, Store
 
-GraphicsMode = Literal["auto", "kitty", "octant", "quadrant", "half", "ascii"]
+GraphicsMode = Literal["auto", "kitty", "sixel", "octant", "quadrant", "half", "ascii"]
 VARIABLE = "GENAI_TUI_GRAPHICS"
 
 

@@ -19,8 +19,8 @@ from genai_tui.images.query import (
     window_cell_size,
 )
 
-Mode = Literal["kitty", "octant", "quadrant", "half", "ascii"]
-MODES: tuple[Mode, ...] = ("kitty", "octant", "quadrant", "half", "ascii")
+Mode = Literal["kitty", "sixel", "octant", "quadrant", "half", "ascii"]
+MODES: tuple[Mode, ...] = ("kitty", "sixel", "octant", "quadrant", "half", "ascii")
 FallbackMode = Literal["octant", "quadrant", "half", "ascii"]
 CELL_WAYS: tuple[FallbackMode, ...] = ("octant", "quadrant", "half", "ascii")
 VARIABLE = "GENAI_TUI_GRAPHICS"
@@ -36,6 +36,9 @@ _NAME = re.compile(r"([A-Za-z]+)\W?(\d+(?:\.\d+)*)")
 _SILENT_TERMS = ("dumb", "linux", "screen", "unknown", "")
 """TERMs of terminals that know no pixels and may print a question they do not understand."""
 _FIRST_OCTANT = 0x1CD00
+SIXEL_COLORS = 64
+_FEWEST_COLORS = 16
+"""With fewer registers sixels look worse than cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class Graphics:
     """Whether commands for the outer terminal must be wrapped for tmux to pass them on."""
     cell: CellSize | None = None
     """Pixels of a terminal cell, width and height, if known."""
+    colors: int = SIXEL_COLORS
+    """How many colours of its own a sixel picture may have."""
     why: str = "not asked"
     hint: str = ""
     """What the user could do for better pictures; empty if nothing."""
@@ -119,7 +124,7 @@ def _chosen(name: str, environ: Mapping[str, str]) -> Graphics:
         )
     return Graphics(
         name,
-        "quadrant" if name == "kitty" else name,
+        "quadrant" if name in ("kitty", "sixel") else name,
         # tmux may be on another machine, with ssh in between: then only TERM tells
         in_tmux=bool(environ.get("TMUX")) or environ.get("TERM", "").startswith("tmux"),
         cell=window_cell_size(),
@@ -137,7 +142,9 @@ def _through_tmux(tmux: Tmux | None) -> Graphics:
     name, cells = _readable(tmux.name), _cells_for(tmux.name)
     found = Graphics(cells, cells, in_tmux=True, cell=tmux.cell, why=f"tmux in {name}")
     if not _is_in(_PIXELS_IN_TMUX, tmux.name):
-        return replace(found, why=f"tmux in {name or tmux.term or 'an unknown terminal'}")
+        found = replace(found, why=f"tmux in {name or tmux.term or 'an unknown terminal'}")
+        # tmux draws them itself; it lists the feature if the terminal around it has it
+        return _with_sixel(found) if "sixel" in tmux.features else found
     if not tmux.passthrough:
         return replace(found, hint="for pixels: tmux set -g allow-passthrough on")
     if "RGB" not in (tmux.features or _features_of(tmux.term)):  # the id is a 24-bit colour
@@ -156,7 +163,19 @@ def _direct(terminal: Terminal, environ: Mapping[str, str]) -> Graphics:
         return replace(
             found, in_tmux=True, hint=f"for pixels in kitty or Ghostty: {VARIABLE}=kitty"
         )
-    return replace(found, mode="kitty") if _is_in(_PIXELS, terminal.name) else found
+    if _is_in(_PIXELS, terminal.name):
+        return replace(found, mode="kitty")
+    return _with_sixel(found, terminal.registers) if terminal.sixel else found
+
+
+def _with_sixel(found: Graphics, registers: int | None = None) -> Graphics:
+    """The same terminal with sixels, which need to know where its cells are."""
+    if found.cell is None:
+        return replace(found, hint="its sixels cannot be used: it does not tell the size of a cell")
+    if registers is not None and registers < _FEWEST_COLORS:
+        return found
+    colors = min(registers or SIXEL_COLORS, SIXEL_COLORS)
+    return replace(found, mode="sixel", colors=colors)
 
 
 def _unasked(term: str) -> Graphics:

@@ -120,8 +120,8 @@ def _scales(tile_w: int, tile_h: int, mode: Mode) -> list[Fraction]:
     """The factors at which a tile can be read, smallest first."""
     longest = max(tile_w, tile_h)
     large = [Fraction(1, k) for k in range(longest * 2 // LARGE, 2, -1)] if longest > LARGE else []
-    halves = mode in ("octant", "kitty")  # the modes in which three halves are whole, too
-    small = [Fraction(1, 4)] if mode == "kitty" and longest <= LARGE else large
+    halves = mode in ("octant", "kitty", "sixel")  # the modes in which three halves are whole, too
+    small = [Fraction(1, 4)] if mode in ("kitty", "sixel") and longest <= LARGE else large
     return [*small, HALF, *(Fraction(n, 2) for n in range(2, 33) if halves or n % 2 == 0)]
 
 

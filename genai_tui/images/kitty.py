@@ -71,11 +71,22 @@ def box(
     screen pixels where it is at least one. The terminal centres the picture in these cells.
     """
     columns, rows = min(max(1, columns), MAX_SPAN), min(max(1, rows), MAX_SPAN)
-    largest = min(Fraction(columns * cell[0], width), Fraction(rows * cell[1], height))
-    wanted = largest if scale is None else min(largest, scale * cell[0])
-    zoom = Fraction(int(wanted)) if scale is None and wanted >= 1 else wanted
+    zoom = zoom_of(width, height, columns * cell[0], rows * cell[1], scale and scale * cell[0])
     across, down = -(-width * zoom // cell[0]), -(-height * zoom // cell[1])
     return max(1, int(across)), max(1, int(down))
+
+
+def zoom_of(
+    width: int, height: int, across: int, down: int, wanted: Fraction | None = None
+) -> Fraction:
+    """Pixels of the screen that a picture's pixel takes, if it has `across` x `down` of them.
+
+    `wanted` if that fits; by default the largest, a whole number where it is at least one.
+    """
+    largest = min(Fraction(across, width), Fraction(down, height))
+    if wanted is not None:
+        return min(largest, wanted)
+    return Fraction(int(largest)) if largest >= 1 else largest
 
 
 def transmit(

@@ -20,12 +20,17 @@ from dataclasses import dataclass
 CellSize = tuple[int, int]
 """Pixels of a cell: width, height."""
 
-# Name and version, size of a cell, and last what every terminal answers: its device attributes.
-_QUESTIONS = b"\x1b[>0q\x1b[16t\x1b[c"
+# Name and version, size of a cell, colour registers, and last what every terminal answers: its
+# device attributes.
+_QUESTIONS = b"\x1b[>0q\x1b[16t\x1b[?1;1;0S\x1b[c"
 _NAME = re.compile(rb"\x1bP>\|([^\x1b\x07]*)(?:\x1b\\|\x07)")
 _CELL = re.compile(rb"\x1b\[6;(\d{1,4});(\d{1,4})t")
-_ATTRIBUTES = re.compile(rb"\x1b\[\?[\d;]*c")
+_REGISTERS = re.compile(rb"\x1b\[\?1;0;(\d{1,6})S")
+_NO_REGISTERS = re.compile(rb"\x1b\[\?1;[1-9][\d;]*S")
+_ATTRIBUTES = re.compile(rb"\x1b\[\?([\d;]*)c")
 _UNFINISHED = re.compile(rb"\x1b(?:P>\|[^\x1b\x07]*\x1b?|\[\?[\d;]*|\[6;[\d;]*)\Z")
+_SIXEL = b"4"
+"""The device attribute of a terminal that draws sixels."""
 
 _TMUX_FORMAT = "|".join(
     "#{%s}" % name  # noqa: UP031 - braces are tmux's own
@@ -53,6 +58,9 @@ class Terminal:
     name: str = ""
     """As it calls itself, with its version: "kitty(0.41.1)"."""
     cell: CellSize | None = None
+    sixel: bool = False
+    registers: int | None = None
+    """Colours that a sixel picture may have, if the terminal says so."""
     typed: str = ""
     """Keys that arrived meanwhile."""
 
@@ -139,12 +147,15 @@ def _read_until_attributes(keyboard: int, deadline: float) -> bytes:
 
 
 def _understand(data: bytes) -> Terminal:
-    name, cell = _NAME.search(data), _CELL.search(data)
+    name, cell, attributes = _NAME.search(data), _CELL.search(data), _ATTRIBUTES.search(data)
+    registers = _REGISTERS.search(data)
     typed = data
-    for reply in (_NAME, _CELL, _ATTRIBUTES, _UNFINISHED):
+    for reply in (_NAME, _CELL, _REGISTERS, _NO_REGISTERS, _ATTRIBUTES, _UNFINISHED):
         typed = reply.sub(b"", typed)
     return Terminal(
-        answered=_ATTRIBUTES.search(data) is not None,
+        answered=attributes is not None,
+        sixel=attributes is not None and _SIXEL in attributes[1].split(b";")[1:],
+        registers=int(registers[1]) if registers else None,
         name=name[1].decode("utf-8", "replace") if name else "",
         cell=_cell(int(cell[2]), int(cell[1])) if cell else None,
         typed=typed.decode("utf-8", "replace"),

@@ -29,7 +29,8 @@ class Drawing:
     `make` yields the cells; it is called when they are first needed. With an `image_id` what the
     terminal gets are placeholders. Textual dims and exports the cells instead: a placeholder's
     colour is the image's id, which no filter may change. `at_edge` says that the last column is
-    the screen's, see `kitty.placeholders`.
+    the screen's, see `kitty.placeholders`. With `bared` the terminal gets blanks, and `bared` is
+    told each time of which row and columns: that is where the picture has to be painted over.
     """
 
     def __init__(
@@ -39,12 +40,19 @@ class Drawing:
         make: Callable[[], Cells],
         image_id: int | None = None,
         at_edge: bool = False,
+        bared: Callable[[int, int, int], None] | None = None,
     ) -> None:
         self.columns = columns
         self.rows = rows
         self.image_id = image_id
+        self.bared = bared
         self._bare_from = columns - 1 if at_edge else columns
         self._make = make
+
+    @property
+    def has_pixels(self) -> bool:
+        """Whether the terminal gets anything but cells."""
+        return self.image_id is not None or self.bared is not None
 
     @cached_property
     def cells(self) -> Cells:
@@ -106,10 +114,13 @@ class LazyStrip(Strip):
         return self._end > self._start
 
     def render(self, console: Console) -> str:
-        if self._drawing.image_id is None and console.color_system not in ("truecolor", None):
+        if not self._drawing.has_pixels and console.color_system not in ("truecolor", None):
             return super().render(console)  # Rich knows how to do with fewer colours
+        before, first, last, after = self._spans()
+        if self._drawing.bared is not None:
+            self._drawing.bared(self._y, first, last)
+            return self._spaces(before + last - first + after)
         if self._ansi is None:
-            before, first, last, after = self._spans()
             middle = self._drawing.ansi(self._y, first, last) if last > first else ""
             self._ansi = self._spaces(before) + middle + self._spaces(after)
         return self._ansi

@@ -11,15 +11,17 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.app import App
-from textual.geometry import Region
+from textual.geometry import Offset, Region
 from textual.reactive import reactive
 from textual.signal import Signal
 from textual.strip import Strip
 from textual.widget import Widget
 
-from genai_tui.images import kitty
+from genai_tui.images import kitty, sixel
 from genai_tui.images.cells import SUBPIXELS, CellMode, Cells, fit, place, render, resample
 from genai_tui.images.detect import MODES, Graphics, Mode
+from genai_tui.images.host import PictureHost
+from genai_tui.images.overlay import Overlay, Sheet
 from genai_tui.images.strips import Drawing, LazyStrip
 from genai_tui.images.tonemap import Picture, check
 
@@ -30,7 +32,8 @@ _ATTACHED = 0.3
 class ImageView(Widget):
     """Shows one picture, centred, enlarged by whole factors, with a caption below it.
 
-    In kitty mode the picture is sent when it is painted, once for each change of picture or size.
+    In kitty mode the picture is sent when it is painted, once for each change of picture or size;
+    in sixel mode what of it the frame has overwritten is painted over the frame.
     Cells stand in where pixels cannot be: in tests and exports, in a browser, and under a modal
     screen. Put a container around it for a border: with one of its own it is drawn, but slowly.
     """
@@ -101,13 +104,18 @@ class ImageView(Widget):
     def shown_mode(self) -> Mode:
         """The mode in effect: pixels only where a real terminal is drawn on."""
         mode = self.graphics.mode if self.mode == "auto" else self.mode
-        pixels = mode == "kitty" and not (self._host.is_headless or self._host.is_web)
-        return mode if pixels or mode != "kitty" else self.graphics.cells
+        if mode not in ("kitty", "sixel"):
+            return mode
+        pixels = not (self._host.is_headless or self._host.is_web)
+        if mode == "sixel":  # has to know where cells are
+            pixels &= isinstance(self._host, PictureHost) and self.graphics.cell is not None
+        return mode if pixels else self.graphics.cells
 
     @property
     def status(self) -> str:
         """One phrase: how pictures are shown, why so, and what would make them better."""
-        way = "pixels (kitty)" if self.shown_mode == "kitty" else f"{self.shown_mode} cells"
+        mode = self.shown_mode
+        way = f"pixels ({mode})" if mode in ("kitty", "sixel") else f"{mode} cells"
         if self.mode != "auto":
             return way
         return " · ".join(part for part in (way, self.graphics.why, self.graphics.hint) if part)
@@ -172,7 +180,7 @@ class ImageView(Widget):
         """The widget's rows, drawn anew if anything they show has changed."""
         style = self.visual_style.rich_style
         shown = (self._version, self._caption, self._scale)
-        key = (*shown, self.size, self.shown_mode, style, self._is_at_edge)
+        key = (*shown, self.size, self.shown_mode, self.graphics, style, self._is_at_edge)
         if key != self._rows_are_of:
             self._rows_are_of = key
             self._drawing = self._draw(self.shown_mode)
@@ -193,10 +201,37 @@ class ImageView(Widget):
             stand_in = partial(_stretched, picture, columns, rows, self.graphics.cells)
             at_edge = self._is_at_edge and columns == self.size.width
             return Drawing(columns, rows, stand_in, self._image_id, at_edge)
+        if mode == "sixel":
+            return self._overlaid(picture, columns, rows, self.graphics.cell or kitty.CELL)
         spot = place(width, height, columns, rows, mode, scale)
         matte = self.background_colors[1].rgb
         make = partial(render, picture, columns, rows, mode, scale, matte)
         return Drawing(spot.columns, spot.rows, make)
+
+    def _overlaid(
+        self, picture: Picture, columns: int, rows: int, cell: tuple[int, int]
+    ) -> Drawing:
+        """Blanks, over which the frame's end paints sixels."""
+        height, width = picture.shape[:2]
+        most = min(columns, sixel.MOST // cell[0]), min(rows, sixel.MOST // cell[1])
+        wanted = self._scale and self._scale * cell[0]
+        zoom = kitty.zoom_of(width, height, most[0] * cell[0], most[1] * cell[1], wanted)
+        across, down = max(1, int(width * zoom)), max(1, int(height * zoom))
+        columns, rows = -(-across // cell[0]), -(-down // cell[1])
+        whole = columns * cell[0], rows * cell[1]
+        matte, colors = self.background_colors[1].rgb, self.graphics.colors
+        make = partial(sixel.index, picture, (across, down), whole, matte, colors)
+        origin = partial(self._origin, columns, rows)
+        overlay = Overlay(make, Sheet(cell, origin, cast(PictureHost[object], self.app).paint_over))
+        stand_in = partial(_stretched, picture, columns, rows, self.graphics.cells)
+        return Drawing(columns, rows, stand_in, bared=overlay.bared)
+
+    def _origin(self, columns: int, rows: int) -> Offset:
+        """Where a drawing of that size begins on the screen; as `_lay_out` places it."""
+        width, height = self.size
+        used = rows + (1 if self._caption and rows < height else 0)
+        inside = Offset((width - columns) // 2, (height - used) // 2)
+        return self.content_region.offset + inside
 
     def _lay_out(self, drawing: Drawing | None, style: Style) -> list[Strip]:
         width, height = self.size
@@ -230,7 +265,8 @@ class ImageView(Widget):
 
     def _terminal_focused(self, focused: bool) -> None:
         # another terminal may have attached to tmux; a picture sent directly is where it was
-        if focused and self.graphics.in_tmux and self._sent is not None:
+        shown = self._sent is not None or self.shown_mode == "sixel"
+        if focused and self.graphics.in_tmux and shown:
             self.set_timer(_ATTACHED, self.resend)
 
     def _send(self) -> None:
