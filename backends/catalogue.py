@@ -21,7 +21,7 @@ from backends.data import DataError, Dataset
 from backends.datasets import _entries
 from backends.datasets._resolve import load_dataset, resolve
 from backends.datasets._shape import shape_from_state
-from backends.knobs import ConfigError, configure, knobs, unknown
+from backends.knobs import ConfigError, check_effect, configure, knobs, unknown
 from backends.model import DataShape, Model
 from backends.precision import Numerics
 from backends.recipe import TrainConfig
@@ -184,12 +184,15 @@ def prepare(request: PlanRequest) -> Prepared:
     sorted_settings = _sort(request.settings, groups, request.model)
     config = configure(kind.Config, sorted_settings["model"])
     train = configure(TrainConfig, {**kind.recipe_for(config), **sorted_settings["loop"]})
+    data = configure(entry.Config, sorted_settings["data"])
+    for given, group in ((config, "model"), (train, "loop"), (data, "data")):
+        check_effect(given, sorted_settings[group])
     check_accumulation(train)
     return Prepared(
         kind=kind,
         dataset=str(path) if path is not None else name,
         model_config=asdict(config),
-        data_config=asdict(configure(entry.Config, sorted_settings["data"])),
+        data_config=asdict(data),
         train=train,
     )
 

@@ -12,11 +12,11 @@ and the form, ``--set``, ``run.json`` and the docs are read from it.
 
 import difflib
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from backends.records import Knob
+from backends.records import Knob, written
 
 C = TypeVar("C")
 
@@ -31,6 +31,21 @@ class Bounds:
     live: bool = False
 
 
+@dataclass(frozen=True, slots=True, init=False)
+class Only:
+    """The knob has an effect only while ``knob`` of the same Config has one of ``values``.
+
+    Without values: while it is neither 0 nor no. Such a knob is not offered at other times.
+    """
+
+    knob: str
+    values: tuple[object, ...]
+
+    def __init__(self, knob: str, *values: object) -> None:
+        object.__setattr__(self, "knob", knob)
+        object.__setattr__(self, "values", values)
+
+
 class ConfigError(ValueError):
     """A knob that does not exist or cannot have that value; the message is one sentence."""
 
@@ -38,7 +53,8 @@ class ConfigError(ValueError):
 def knobs(config: type) -> list[Knob]:
     """The knobs of a Config in the order of their declaration."""
     hints = get_type_hints(config, include_extras=True)
-    return [_knob(entry, hints[entry.name]) for entry in fields(config)]
+    names = {entry.name for entry in fields(config)}
+    return [_knob(entry, hints[entry.name], names) for entry in fields(config)]
 
 
 def configure(config: type[C], values: Mapping[str, object], *, owner: str = "") -> C:
@@ -61,6 +77,19 @@ def parse(known: Mapping[str, Knob], name: str, value: object, owner: str = "") 
         raise ConfigError(str(error)) from None
 
 
+def check_effect(config: Any, given: Iterable[str]) -> None:
+    """Refuses knobs that somebody gave and that change nothing beside the others of ``config``.
+
+    Raises:
+        ConfigError: names the knob and when it would have an effect.
+    """
+    values = {entry.name: getattr(config, entry.name) for entry in fields(config)}
+    names = set(given)
+    for knob in knobs(type(config)):
+        if knob.name in names and not knob.applies(values):
+            raise ConfigError(f"{knob.name} has an effect only {knob.condition}: leave it out")
+
+
 def unknown(what: str, name: str, known: Mapping[str, object] | list[str], owner: str = "") -> str:
     """One sentence for a name that nothing bears, with the nearest names that exist."""
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.4) or sorted(known)[:8]
@@ -69,7 +98,8 @@ def unknown(what: str, name: str, known: Mapping[str, object] | list[str], owner
     return f"unknown {what}{of}: {name!r}; {hint}"
 
 
-def _knob(entry: Field[Any], hint: Any) -> Knob:
+def _knob(entry: Field[Any], hint: Any, names: set[str]) -> Knob:
+    """``names`` are those of the Config: what it fixes (a ClassVar) is no condition."""
     inner, notes = _unwrap(hint)
     inner, optional = _without_none(inner)
     bounds = next((note for note in notes if isinstance(note, Bounds)), Bounds())
@@ -88,6 +118,11 @@ def _knob(entry: Field[Any], hint: Any) -> Knob:
         unit=bounds.unit,
         live=bounds.live,
         optional=optional,
+        only={
+            note.knob: [written(value) for value in note.values]
+            for note in notes
+            if isinstance(note, Only) and note.knob in names
+        },
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from backends.knobs import Bounds
+from backends.knobs import Bounds, Only
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,15 +20,26 @@ class TrainConfig:
         Literal["adamw", "adam", "rmsprop", "muon"],
         "the optimizer; rmsprop takes beta2 alone; muon turns matrices, the rest follows adamw",
     ] = "adamw"
-    matrix_lr: Annotated[float, "rate of the matrices over lr (muon)", Bounds(0, 1000)] = 7.0
-    beta1: Annotated[float, "decay of the gradient's running mean", Bounds(0, 0.9999)] = 0.9
+    matrix_lr: Annotated[
+        float, "rate of the matrices over lr (muon)", Bounds(0, 1000), Only("optimizer", "muon")
+    ] = 7.0
+    beta1: Annotated[
+        float,
+        "decay of the gradient's running mean",
+        Bounds(0, 0.9999),
+        Only("optimizer", "adamw", "adam", "muon"),
+    ] = 0.9
     beta2: Annotated[float, "decay of the squared gradient's mean", Bounds(0, 0.99999)] = 0.99
-    weight_decay: Annotated[float, "decoupled weight decay (adamw)", Bounds(0, 1)] = 0.0
+    weight_decay: Annotated[
+        float, "decoupled weight decay (adamw)", Bounds(0, 1), Only("optimizer", "adamw", "muon")
+    ] = 0.0
     warmup_steps: Annotated[int, "steps of linear warm-up of lr", Bounds(0, 10**8, "steps")] = 50
     schedule: Annotated[
         Literal["cosine", "linear", "constant"], "how lr falls to lr_final after the warm-up"
     ] = "cosine"
-    lr_final: Annotated[float, "lr at the end as a share of lr", Bounds(0, 1)] = 0.05
+    lr_final: Annotated[
+        float, "lr at the end as a share of lr", Bounds(0, 1), Only("schedule", "cosine", "linear")
+    ] = 0.05
     clip_grad: Annotated[
         float, "limit of the gradient's global norm; 0 is none", Bounds(0, 1e9, live=True)
     ] = 1.0
@@ -38,9 +49,14 @@ class TrainConfig:
     ema: Annotated[
         Literal["exponential", "power"],
         "how older weights fade in the average: by half-life, or as a power of the step",
+        Only("ema_half_life"),
     ] = "exponential"
     ema_std: Annotated[
-        float, "width of the power average as a share of the steps taken", Bounds(0.001, 0.28)
+        float,
+        "width of the power average as a share of the steps taken",
+        Bounds(0.001, 0.28),
+        Only("ema", "power"),
+        Only("ema_half_life"),
     ] = 0.1
     log_every: Annotated[int, "steps between logged points", Bounds(1, 10**6, "steps")] = 10
     validate_every: Annotated[

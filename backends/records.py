@@ -6,6 +6,7 @@ steps from 0, and a non-finite number is written as "NaN", "Infinity" or "-Infin
 """
 
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -42,6 +43,22 @@ class Knob(Struct, frozen=True, kw_only=True):
     unit: str = ""
     live: bool = False  # may change while the run trains (the command ``set``)
     optional: bool = False  # None is a value, written "none"
+    only: dict[str, list[str]] = field(default_factory=dict)
+    """Knobs of the same Config and the values, as written, under which this one has an effect; no
+    values means any but 0 and no."""
+
+    def applies(self, values: Mapping[str, object]) -> bool:
+        """Whether this knob has an effect beside ``values`` of others, typed or as text."""
+        return all(
+            _is_one_of(values[name], wanted) for name, wanted in self.only.items() if name in values
+        )
+
+    @property
+    def condition(self) -> str:
+        """When it has an effect, as a phrase: "with augment=ada"; empty is always."""
+        parts = [f"{name}={' or '.join(values)}" for name, values in self.only.items() if values]
+        parts += [f"{name} other than 0" for name, values in self.only.items() if not values]
+        return f"with {' and '.join(parts)}" if parts else ""
 
     @property
     def bounds(self) -> str:
@@ -77,6 +94,28 @@ class Knob(Struct, frozen=True, kw_only=True):
         if not math.isfinite(value):
             return False
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+def written(value: object) -> str:
+    """A knob's value as a user would type it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    return str(value)
+
+
+def _is_one_of(value: object, wanted: list[str]) -> bool:
+    text = written(value).strip()
+    if wanted:
+        return text in wanted
+    try:
+        return float(text) != 0
+    except ValueError:
+        return text.lower() not in ("no", "none", "")
 
 
 def plain(value: float) -> str:

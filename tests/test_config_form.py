@@ -11,12 +11,12 @@ from textual.app import App, ComposeResult
 from textual.events import Paste
 from textual.pilot import Pilot
 
-from backends.records import Knob
+from backends.records import Knob, written
 from genai_tui.widgets import form_rows
 from genai_tui.widgets.config_form import ConfigForm
 from genai_tui.widgets.draft import completed
 from genai_tui.widgets.form import Form
-from genai_tui.widgets.form_fields import Field, LineEdit, Section, text_of
+from genai_tui.widgets.form_fields import Field, LineEdit, Section
 
 KNOBS = (
     Knob(name="latent", kind="int", default=32, low=2, high=512, help="dimensions", unit="dims"),
@@ -254,12 +254,12 @@ def test_a_path_is_completed_as_far_as_it_is_plain(tmp_path: Path) -> None:
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_default_is_shown_so_that_it_reads_as_itself(value: float) -> None:
-    assert float(text_of(value)) == value
+    assert float(written(value)) == value
 
 
 @pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.name)
 def test_every_default_is_right_and_unchanged(knob: Knob) -> None:
-    field = Field(MODEL, knob, text_of(knob.default))
+    field = Field(MODEL, knob, written(knob.default))
     assert (field.error, field.changed) == ("", False)
 
 

@@ -10,9 +10,18 @@ from hypothesis import strategies as st
 
 from backends import catalogue
 from backends.datasets import _entries
-from backends.knobs import Bounds, ConfigError, configure, knobs, parse, unknown
+from backends.knobs import (
+    Bounds,
+    ConfigError,
+    Only,
+    check_effect,
+    configure,
+    knobs,
+    parse,
+    unknown,
+)
 from backends.recipe import TrainConfig
-from backends.records import Knob
+from backends.records import Knob, PlanRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,3 +161,55 @@ def test_one_name_means_one_knob(name: str) -> None:
 @pytest.mark.parametrize("name", catalogue.models())
 def test_a_models_recipe_is_of_the_loops_knobs(name: str) -> None:
     configure(TrainConfig, catalogue.load(name).recipe, owner=name)
+
+
+# --------------------------------------------------------------------------- knobs without effect
+
+
+@dataclass(frozen=True, kw_only=True)
+class Game:
+    game: Annotated[Literal["chess", "go"], "what to play"] = "chess"
+    komi: Annotated[float, "points for white", Only("game", "go")] = 6.5
+    churn: Annotated[float, "how much"] = 0.0
+    noise: Annotated[float, "how strong", Only("churn"), Only("game", "chess")] = 1.0
+    fixed: Annotated[int, "of another Config", Only("elsewhere", "x")] = 1
+
+
+@pytest.mark.parametrize(
+    ("values", "offered"),
+    [
+        ({"game": "chess", "churn": 0.0}, []),
+        ({"game": "go", "churn": "0.0"}, ["komi"]),
+        ({"game": "chess", "churn": "2"}, ["noise"]),
+        ({"game": "go", "churn": 2.0}, ["komi"]),
+    ],
+)
+def test_a_knob_is_offered_only_where_it_has_an_effect(
+    values: dict[str, object], offered: list[str]
+) -> None:
+    found = [knob.name for knob in knobs(Game) if knob.only and knob.applies(values)]
+    assert found == offered
+
+
+def test_a_knob_without_effect_is_refused_and_says_when_it_has_one() -> None:
+    with pytest.raises(ConfigError, match="^komi has an effect only with game=go: leave it out$"):
+        check_effect(Game(komi=0.5), ["komi"])
+    with pytest.raises(ConfigError, match=r"with game=chess and churn other than 0: leave"):
+        check_effect(Game(noise=2.0), ["noise"])
+    check_effect(Game(game="go", komi=0.5), ["game", "komi", "fixed"])
+
+
+@pytest.mark.parametrize("model", catalogue.models())
+def test_conditions_name_knobs_and_values_that_there_are(model: str) -> None:
+    known = {knob.name: knob for knob in knobs(catalogue.load(model).Config)}
+    for knob in known.values():
+        for name, values in knob.only.items():
+            assert name in known
+            for value in values:
+                assert parse(known, name, value) is not None
+
+
+def test_the_plan_refuses_what_would_change_nothing() -> None:
+    plan = catalogue.plan(PlanRequest(model="gan/dcgan", settings={"loss": "hinge", "gamma": "3"}))
+    assert plan.error == "gamma has an effect only with loss=relativistic: leave it out"
+    assert not catalogue.plan(PlanRequest(model="gan/dcgan", settings={"gamma": "3"})).error

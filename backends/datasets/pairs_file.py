@@ -17,7 +17,7 @@ from backends.datasets._files import (
 )
 from backends.datasets._pairs import Pair, pairs_dataset
 from backends.datasets._vocabulary import Bytes, Characters
-from backends.knobs import Bounds
+from backends.knobs import Bounds, Only
 from backends.model import Vocabulary
 
 MODALITY = "pairs"
@@ -41,7 +41,10 @@ class Config:
         "what a token is; bytes write every line, and bpe learns frequent pieces",
     ] = "characters"
     vocabulary_size: Annotated[
-        int, "tokens of vocabulary=bpe, at most", Bounds(SMALLEST, LARGEST, "tokens")
+        int,
+        "tokens of vocabulary=bpe, at most",
+        Bounds(SMALLEST, LARGEST, "tokens"),
+        Only("vocabulary", "bpe"),
     ] = 1024
 
 

@@ -23,7 +23,7 @@ from backends.datasets._files import (
 from backends.datasets._pictures import looks_like_picture
 from backends.datasets._text import Ids, Split, split_text, text_dataset, windows
 from backends.datasets._vocabulary import Bytes, Characters, codes, spelled
-from backends.knobs import Bounds
+from backends.knobs import Bounds, Only
 from backends.model import Vocabulary
 
 MODALITY = "text"
@@ -43,7 +43,10 @@ class Config:
         "what a token is; bytes write every text, and bpe learns its frequent pieces",
     ] = "characters"
     vocabulary_size: Annotated[
-        int, "tokens of vocabulary=bpe, at most", Bounds(SMALLEST, LARGEST, "tokens")
+        int,
+        "tokens of vocabulary=bpe, at most",
+        Bounds(SMALLEST, LARGEST, "tokens"),
+        Only("vocabulary", "bpe"),
     ] = 1024
     sections: Annotated[
         int, "stretches held out, spread over the text; 1 is its end alone", Bounds(1, 1000)

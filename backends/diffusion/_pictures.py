@@ -20,7 +20,7 @@ from backends.diffusion._editing import (
 from backends.diffusion._guidance import guided, hide_labels
 from backends.diffusion._solvers import Field, Hook, unchanged
 from backends.diffusion._trajectory import Trajectory
-from backends.knobs import Bounds, ConfigError
+from backends.knobs import Bounds, ConfigError, Only
 from backends.model import INPUTS, Batch, DataShape, Model, RequestError, Samples
 from backends.nets.blocks import chunks, image_size
 from backends.nets.unet import UNet
@@ -49,14 +49,23 @@ class GuidanceKnobs:
     """Knobs of drawing with a condition."""
 
     sampler_steps: Annotated[int, "steps of the sampler", Bounds(1, 1000)] = 16
-    guidance: Annotated[float, "classifier-free guidance of samples; 1 is none", Bounds(0, 20)] = (
-        1.25
-    )
+    guidance: Annotated[
+        float,
+        "classifier-free guidance of samples; 1 is none",
+        Bounds(0, 20),
+        Only("conditional", True),
+    ] = 1.25
     guidance_from: Annotated[
-        float, "share of noise from which guidance applies, 1 is the beginning", Bounds(0, 1)
+        float,
+        "share of noise from which guidance applies, 1 is the beginning",
+        Bounds(0, 1),
+        Only("conditional", True),
     ] = 1.0
     guidance_to: Annotated[
-        float, "share of noise down to which guidance applies, 0 is the end", Bounds(0, 1)
+        float,
+        "share of noise down to which guidance applies, 0 is the end",
+        Bounds(0, 1),
+        Only("conditional", True),
     ] = 0.0
 
 
@@ -65,7 +74,9 @@ class PictureKnobs(GuidanceKnobs):
     """Knobs of every diffusion model of pictures with classes."""
 
     conditional: Annotated[bool, "condition on the class where the data has labels"] = True
-    label_dropout: Annotated[float, "share of labels hidden in training", Bounds(0, 1)] = 0.1
+    label_dropout: Annotated[
+        float, "share of labels hidden in training", Bounds(0, 1), Only("conditional", True)
+    ] = 0.1
     upscale: Annotated[
         int, "super-resolution: how many times the picture that is given is enlarged; 1 is none",
         Bounds(1, 8),

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from backends.diffusion._flow import Flow, PathKnobs
 from backends.diffusion._pictures import RECIPE, UNetKnobs
-from backends.knobs import Bounds, ConfigError
+from backends.knobs import Bounds, ConfigError, Only
 from backends.model import Batch, DataShape, Losses, Phase, Samples
 from backends.nets.mel import MelSpectrogram
 from backends.nets.unet import UNet
@@ -34,7 +34,9 @@ class Config(PathKnobs, UNetKnobs):
     ] = 64
     phases: Annotated[int, "iterations of Griffin-Lim", Bounds(1, 1000)] = 64
     conditional: Annotated[bool, "condition on the class where the data has labels"] = True
-    label_dropout: Annotated[float, "share of labels hidden in training", Bounds(0, 1)] = 0.1
+    label_dropout: Annotated[
+        float, "share of labels hidden in training", Bounds(0, 1), Only("conditional", True)
+    ] = 0.1
     upscale: ClassVar[int] = 1
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ from backends.diffusion._editing import share_of_noise
 from backends.diffusion._pictures import RECIPE, PictureKnobs, Pictures, UNetKnobs, unet
 from backends.diffusion._solvers import Field, Hook, ancestral, ddim, dpm_solver
 from backends.diffusion._times import by_time, per_item, spread
-from backends.knobs import Bounds
+from backends.knobs import Bounds, Only
 from backends.model import Batch, DataShape, Losses
 
 Prediction = Literal["epsilon", "v", "x"]
@@ -41,12 +41,16 @@ class Config(PictureKnobs, UNetKnobs):
     weighting: Annotated[
         Literal["simple", "min_snr"], "all timesteps alike, or min-SNR (Hang 2023)"
     ] = "simple"
-    snr_limit: Annotated[float, "γ of the min-SNR weighting", Bounds(0.1, 1000)] = 5.0
+    snr_limit: Annotated[
+        float, "γ of the min-SNR weighting", Bounds(0.1, 1000), Only("weighting", "min_snr")
+    ] = 5.0
     sampler: Annotated[
         Literal["ddim", "ancestral", "dpm"],
         "DDIM, the chain itself, or DPM-Solver++ of second order; each asks the net once a step",
     ] = "ddim"
-    eta: Annotated[float, "noise of DDIM: 0 is none, 1 the chain's", Bounds(0, 1)] = 0.0
+    eta: Annotated[
+        float, "noise of DDIM: 0 is none, 1 the chain's", Bounds(0, 1), Only("sampler", "ddim")
+    ] = 0.0
     clip: Annotated[bool, "keep every denoised picture within the range of pixels"] = True
     sampler_steps: Annotated[int, "steps of the sampler", Bounds(1, 10_000)] = 24
 

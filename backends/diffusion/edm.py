@@ -20,7 +20,7 @@ from backends.diffusion._augment import HINTS, augmented
 from backends.diffusion._pictures import RECIPE, PictureKnobs, Pictures, UNetKnobs, unet
 from backends.diffusion._solvers import Churn, Field, Hook, dpm_solver, karras
 from backends.diffusion._times import by_time, per_item, spread_normal
-from backends.knobs import Bounds, ConfigError
+from backends.knobs import Bounds, ConfigError, Only
 from backends.model import Batch, DataShape, Losses
 
 
@@ -42,10 +42,30 @@ class Config(PictureKnobs, UNetKnobs):
     sigma_min: Annotated[float, "the last noise level but 0", Bounds(1e-5, 1)] = 0.002
     sigma_max: Annotated[float, "the noise level that samples begin with", Bounds(1, 1000)] = 80.0
     rho: Annotated[float, "how much the steps crowd at low noise", Bounds(0.5, 100)] = 7.0
-    churn: Annotated[float, "S_churn: noise added again while sampling", Bounds(0, 1000)] = 0.0
-    churn_low: Annotated[float, "S_min: the least σ with churn", Bounds(0, 1000)] = 0.05
-    churn_high: Annotated[float, "S_max: the greatest σ with churn", Bounds(0, 1000)] = 50.0
-    churn_noise: Annotated[float, "S_noise: how strong that noise is", Bounds(0.5, 2)] = 1.003
+    churn: Annotated[
+        float, "S_churn: noise added again while sampling", Bounds(0, 1000), Only("sampler", "heun")
+    ] = 0.0
+    churn_low: Annotated[
+        float,
+        "S_min: the least σ with churn",
+        Bounds(0, 1000),
+        Only("sampler", "heun"),
+        Only("churn"),
+    ] = 0.05
+    churn_high: Annotated[
+        float,
+        "S_max: the greatest σ with churn",
+        Bounds(0, 1000),
+        Only("sampler", "heun"),
+        Only("churn"),
+    ] = 50.0
+    churn_noise: Annotated[
+        float,
+        "S_noise: how strong that noise is",
+        Bounds(0.5, 2),
+        Only("sampler", "heun"),
+        Only("churn"),
+    ] = 1.003
 
 
 class EDM(Pictures):

@@ -21,7 +21,7 @@ from backends.gan._penalties import (
     squared_gradients,
     unit_gradients,
 )
-from backends.knobs import Bounds
+from backends.knobs import Bounds, Only
 from backends.model import Batch, DataShape, Losses, Model, Phase, Samples
 from backends.nets.blocks import chunks
 from backends.nets.walk import SPREAD, near
@@ -46,11 +46,14 @@ class SightConfig:
     augment: Annotated[
         AugmentName, "of all that D sees: diffaugment, or ada, which adapts its strength"
     ] = "none"
-    ada_target: Annotated[float, "share of real pictures D may be sure of (ada)", Bounds(0, 1)] = (
-        0.6
-    )
+    ada_target: Annotated[
+        float, "share of real pictures D may be sure of (ada)", Bounds(0, 1), Only("augment", "ada")
+    ] = 0.6
     ada_kimg: Annotated[
-        float, "thousand pictures in which ada can go from 0 to 1", Bounds(0.1, 1e5)
+        float,
+        "thousand pictures in which ada can go from 0 to 1",
+        Bounds(0.1, 1e5),
+        Only("augment", "ada"),
     ] = 100.0
 
 
@@ -75,11 +78,23 @@ class RulesConfig:
         LossName,
         "relativistic with R1 and R2; wasserstein with gradient penalty; or as first published",
     ] = "relativistic"
-    gamma: Annotated[float, "weight of R1 and R2 at the start", Bounds(0, 1000)] = 1.0
-    gamma_final: Annotated[float, "their weight at the end", Bounds(0, 1000)] = 0.1
-    penalty: Annotated[float, "weight of wasserstein's gradient penalty", Bounds(0, 1000)] = 10.0
+    gamma: Annotated[
+        float, "weight of R1 and R2 at the start", Bounds(0, 1000), Only("loss", "relativistic")
+    ] = 1.0
+    gamma_final: Annotated[
+        float, "their weight at the end", Bounds(0, 1000), Only("loss", "relativistic")
+    ] = 0.1
+    penalty: Annotated[
+        float,
+        "weight of wasserstein's gradient penalty",
+        Bounds(0, 1000),
+        Only("loss", "wasserstein"),
+    ] = 10.0
     penalty_share: Annotated[
-        float, "share of a batch on which penalties are measured", Bounds(0.01, 1)
+        float,
+        "share of a batch on which penalties are measured",
+        Bounds(0.01, 1),
+        Only("loss", "relativistic", "wasserstein"),
     ] = 0.25
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from backends.gan._game import Game, GameConfig, walk
 from backends.gan._projection import Projection
-from backends.knobs import Bounds, ConfigError
+from backends.knobs import Bounds, ConfigError, Only
 from backends.model import DataShape
 
 
@@ -27,16 +27,23 @@ class Config(GameConfig):
 
     latent: Annotated[int, "dimensions of the latent space, 100 as published", Bounds(2, 1024)] = 64
     gamma: Annotated[
-        float, "weight of R1 and R2 at the start; 1 to 0.1 at 16 x 16", Bounds(0, 1000)
+        float,
+        "weight of R1 and R2 at the start; 1 to 0.1 at 16 x 16",
+        Bounds(0, 1000),
+        Only("loss", "relativistic"),
     ] = 5.0
-    gamma_final: Annotated[float, "their weight at the end", Bounds(0, 1000)] = 2.0
+    gamma_final: Annotated[
+        float, "their weight at the end", Bounds(0, 1000), Only("loss", "relativistic")
+    ] = 2.0
     noise: Annotated[Literal["normal", "uniform"], "distribution of the latents"] = "normal"
     networks: Annotated[
         Literal["even", "large", "small"],
         "G's layers: width x depth, 256-512-1024 (leak 0.2) or 128-256-512 (leak 0.01)",
     ] = "even"
-    width: Annotated[int, "units of a layer (even)", Bounds(4, 8192)] = 512
-    depth: Annotated[int, "hidden layers (even)", Bounds(1, 16)] = 3
+    width: Annotated[int, "units of a layer (even)", Bounds(4, 8192), Only("networks", "even")] = (
+        512
+    )
+    depth: Annotated[int, "hidden layers (even)", Bounds(1, 16), Only("networks", "even")] = 3
 
 
 class MLPGAN(Game):

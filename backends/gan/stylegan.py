@@ -32,7 +32,7 @@ from backends.gan._equalised import (
 )
 from backends.gan._game import Game, GameConfig
 from backends.gan._penalties import squared_gradients
-from backends.knobs import Bounds
+from backends.knobs import Bounds, Only
 from backends.model import Batch, DataShape, Losses, Samples
 from backends.nets.blocks import chunks, halvings, image_size, widths
 from backends.nets.walk import SPREAD, near
@@ -55,11 +55,18 @@ class Config(GameConfig):
         int, "channels at full resolution; doubled with each halving", Bounds(4, 512)
     ] = 16
     widest: Annotated[int, "limit of the channels", Bounds(4, 1024)] = 64
-    gamma: Annotated[float, "weight of R1 and R2 at the start", Bounds(0, 1000)] = 20.0
-    gamma_final: Annotated[float, "their weight at the end", Bounds(0, 1000)] = 2.0
+    gamma: Annotated[
+        float, "weight of R1 and R2 at the start", Bounds(0, 1000), Only("loss", "relativistic")
+    ] = 20.0
+    gamma_final: Annotated[
+        float, "their weight at the end", Bounds(0, 1000), Only("loss", "relativistic")
+    ] = 2.0
     mixing: Annotated[float, "share of pictures with the styles of two latents", Bounds(0, 1)] = 0.9
     penalty_share: Annotated[
-        float, "share of a batch on which penalties are measured", Bounds(0.01, 1)
+        float,
+        "share of a batch on which penalties are measured",
+        Bounds(0.01, 1),
+        Only("loss", "relativistic", "wasserstein"),
     ] = 0.125
     path_length: Annotated[
         float, "weight of the path length regularisation; 2 as published", Bounds(0, 1000)

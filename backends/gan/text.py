@@ -27,7 +27,7 @@ from backends.asking import Usual
 from backends.gan._augment import AugmentName
 from backends.gan._game import BalanceConfig, Game, RulesConfig
 from backends.gan._projection import Projection
-from backends.knobs import Bounds, ConfigError
+from backends.knobs import Bounds, ConfigError, Only
 from backends.metrics.ngrams import counts, jensen_shannon, places
 from backends.model import Batch, DataShape, Losses, Phase, Samples, Vocabulary
 from backends.nets.blocks import chunks
@@ -49,15 +49,21 @@ class Config(RulesConfig, BalanceConfig):
 
     conditional: ClassVar[bool] = False
     augment: ClassVar[AugmentName] = "none"
-    gamma_final: Annotated[float, "weight of R1 and R2 at the end", Bounds(0, 1000)] = 0.3
+    gamma_final: Annotated[
+        float, "weight of R1 and R2 at the end", Bounds(0, 1000), Only("loss", "relativistic")
+    ] = 0.3
     latent: Annotated[int, "dimensions of the latent space", Bounds(2, 1024)] = 64
     width: Annotated[int, "channels of both networks; 512 as published", Bounds(4, 1024)] = 64
     blocks: Annotated[int, "residual blocks of each; 5 as published", Bounds(1, 16)] = 3
     writes: Annotated[
         Literal["gumbel", "softmax"], "characters drawn by Gumbel's noise, or probabilities"
     ] = "gumbel"
-    temperature: Annotated[float, "of Gumbel's softmax at the start", Bounds(0.05, 10)] = 1.0
-    temperature_final: Annotated[float, "the same at the end", Bounds(0.05, 10)] = 0.5
+    temperature: Annotated[
+        float, "of Gumbel's softmax at the start", Bounds(0.05, 10), Only("writes", "gumbel")
+    ] = 1.0
+    temperature_final: Annotated[
+        float, "the same at the end", Bounds(0.05, 10), Only("writes", "gumbel")
+    ] = 0.5
     n_critic: Annotated[int, "turns of D for one of G", Bounds(1, 100)] = 1
 
 

@@ -20,7 +20,7 @@ from backends.gan._game import Game, PlayersConfig
 from backends.gan._losses import LossName
 from backends.gan._penalties import clip_weights
 from backends.gan.dcgan import Discriminator, Generator
-from backends.knobs import Bounds
+from backends.knobs import Bounds, Only
 from backends.model import Batch, DataShape, Phase
 from backends.nets.blocks import GroupNorm
 
@@ -36,11 +36,21 @@ class Config(PlayersConfig):
     lipschitz: Annotated[
         Literal["penalty", "clipping"], "what keeps the critic smooth; clipping as in 2017"
     ] = "penalty"
-    penalty: Annotated[float, "weight of the gradient penalty", Bounds(0, 1000)] = 10.0
+    penalty: Annotated[
+        float, "weight of the gradient penalty", Bounds(0, 1000), Only("lipschitz", "penalty")
+    ] = 10.0
     penalty_share: Annotated[
-        float, "share of a batch on which the penalty is measured", Bounds(0.01, 1)
+        float,
+        "share of a batch on which the penalty is measured",
+        Bounds(0.01, 1),
+        Only("lipschitz", "penalty"),
     ] = 0.5
-    clip: Annotated[float, "largest weight of the critic (clipping)", Bounds(1e-6, 10)] = 0.01
+    clip: Annotated[
+        float,
+        "largest weight of the critic (clipping)",
+        Bounds(1e-6, 10),
+        Only("lipschitz", "clipping"),
+    ] = 0.01
     n_critic: Annotated[
         int, "turns of the critic for one of the generator; 5 as published", Bounds(1, 100)
     ] = 2

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from backends.asking import Usual
-from backends.knobs import Bounds
+from backends.knobs import Bounds, Only
 from backends.model import Batch, DataShape, Losses, Model, Samples
 from backends.nets.blocks import chunks
 from backends.nets.logistic import discretised_logistic
@@ -40,7 +40,10 @@ class BoundConfig:
     ] = "bernoulli"
     beta: Annotated[float, "weight of the KL term; 1 is the bound itself", Bounds(0, 100)] = 1.0
     warmup: Annotated[
-        float, "share of the training in which the KL's weight grows from 0", Bounds(0, 1)
+        float,
+        "share of the training in which the KL's weight grows from 0",
+        Bounds(0, 1),
+        Only("beta"),
     ] = 0.3
     free_bits: Annotated[
         float, "nats a latent dimension that the KL does not charge for", Bounds(0, 10)
@@ -50,7 +53,10 @@ class BoundConfig:
         "samples come from: a mixture fitted to the latents of the training, or N(0, 1)",
     ] = "mixture"
     components: Annotated[
-        int, "Gaussians of the mixture (of one class, where there are classes)", Bounds(1, 256)
+        int,
+        "Gaussians of the mixture (of one class, where there are classes)",
+        Bounds(1, 256),
+        Only("prior", "mixture"),
     ] = 20
     conditional: Annotated[bool, "condition on the class where the data has labels"] = True
 

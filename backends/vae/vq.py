@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from backends.asking import Usual
-from backends.knobs import Bounds, ConfigError
+from backends.knobs import Bounds, ConfigError, Only
 from backends.model import Batch, DataShape, Losses, Model, Phase, Samples
 from backends.nets.blocks import GroupNorm, ResBlock, chunks, image_size, widths
 from backends.nets.drawing import draw
@@ -38,19 +38,35 @@ class Config:
         Literal["fsq", "ema"], "codes are the cells of a grid, or a codebook of running means"
     ] = "fsq"
     levels: Annotated[
-        Literal["8-6-5", "8-5-5-5", "7-5-5-5-5"], "levels of each channel: 240, 1,000, 4,375 (fsq)"
+        Literal["8-6-5", "8-5-5-5", "7-5-5-5-5"],
+        "levels of each channel: 240, 1,000, 4,375 (fsq)",
+        Only("quantizer", "fsq"),
     ] = "8-6-5"
-    codes: Annotated[int, "codes of the codebook (ema)", Bounds(2, 65536)] = 256
-    code_width: Annotated[int, "channels of a code (ema)", Bounds(2, 256)] = 16
+    codes: Annotated[
+        int, "codes of the codebook (ema)", Bounds(2, 65536), Only("quantizer", "ema")
+    ] = 256
+    code_width: Annotated[
+        int, "channels of a code (ema)", Bounds(2, 256), Only("quantizer", "ema")
+    ] = 16
     distance: Annotated[
-        Literal["cosine", "euclidean"], "how outputs and codes are compared (ema)"
+        Literal["cosine", "euclidean"],
+        "how outputs and codes are compared (ema)",
+        Only("quantizer", "ema"),
     ] = "cosine"
-    decay: Annotated[float, "decay of the running means (ema)", Bounds(0, 0.9999)] = 0.99
+    decay: Annotated[
+        float, "decay of the running means (ema)", Bounds(0, 0.9999), Only("quantizer", "ema")
+    ] = 0.99
     restart: Annotated[
-        float, "share of the mean use below which a code begins anew (ema)", Bounds(0, 1)
+        float,
+        "share of the mean use below which a code begins anew (ema)",
+        Bounds(0, 1),
+        Only("quantizer", "ema"),
     ] = 0.1
     commitment: Annotated[
-        float, "weight of the outputs' distance from their codes (ema)", Bounds(0, 100)
+        float,
+        "weight of the outputs' distance from their codes (ema)",
+        Bounds(0, 100),
+        Only("quantizer", "ema"),
     ] = 0.25
     likelihood: Annotated[
         Literal["logistic", "mse"], "discretised logistic with a learned scale, or squared error"

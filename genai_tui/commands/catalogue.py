@@ -119,7 +119,7 @@ def _allowed(knob: Knob) -> str:
 
 
 def _help(knob: Knob) -> str:
-    parts = [knob.help, knob.unit, "live" if knob.live else ""]
+    parts = [knob.help, knob.unit, "live" if knob.live else "", knob.condition]
     return " · ".join(part for part in parts if part)
 
 

@@ -48,7 +48,14 @@ class Form:
     @property
     def shown(self) -> list[Field]:
         words = self.filter.lower().split()
-        return [field for field in self.fields if field.matches(words)]
+        return [field for field in self.applying() if field.matches(words)]
+
+    def applying(self) -> list[Field]:
+        """The fields that have an effect beside what the others say."""
+        texts: dict[str, dict[str, str]] = {}
+        for field in self.fields:
+            texts.setdefault(field.section.id, {})[field.knob.name] = field.text
+        return [field for field in self.fields if field.knob.applies(texts[field.section.id])]
 
     @property
     def field(self) -> Field | None:
@@ -61,11 +68,11 @@ class Form:
 
     def changes(self) -> dict[Key, str]:
         """The texts that mean other values than the defaults."""
-        return {field.key: field.text.strip() for field in self.fields if field.changed}
+        return {field.key: field.text.strip() for field in self.applying() if field.changed}
 
     def errors(self) -> dict[Key, str]:
         """The sentence of every field that is wrong, in the order of the fields."""
-        return {field.key: field.error for field in self.fields if field.error}
+        return {field.key: field.error for field in self.applying() if field.error}
 
     # ------------------------------------------------------------------ moving
 

@@ -3,21 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from backends.records import Knob, plain
-
-Value = int | float | bool | str | None
-
-
-def text_of(value: Value) -> str:
-    """A knob's value as a user would type it."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        short = f"{value:g}"
-        return short if float(short) == value else repr(value)
-    return str(value)
+from backends.records import Knob, plain, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +37,7 @@ class Field:
 
     @property
     def default(self) -> str:
-        return text_of(self.knob.default)
+        return written(self.knob.default)
 
     @property
     def error(self) -> str:

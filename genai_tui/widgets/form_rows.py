@@ -77,7 +77,7 @@ def said(form: Form) -> str:
     parts += [f"{wrong} wrong"] if wrong else []
     if form.filtering or form.filter:
         typed = visible(form.filter) + ("▏" if form.filtering else "")
-        parts.insert(0, f"/{typed} {len(form.shown)} of {len(form.fields)}")
+        parts.insert(0, f"/{typed} {len(form.shown)} of {len(form.applying())}")
     return " · ".join(parts)
 
 
