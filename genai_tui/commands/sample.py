@@ -1,16 +1,16 @@
 """``sample``: draws from a checkpoint of a run into a folder, beside any training."""
 
 import difflib
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
 from backends.records import SampleRequest
 from genai_tui import sample_files
+from genai_tui.classes import classes_of
 from genai_tui.commands.options import AsJson, RunName, run_of
 from genai_tui.commands.output import busy, document, say
 from genai_tui.errors import MISUSE, UserError
@@ -169,21 +169,6 @@ def _label(word: str, names: Sequence[str], classes: Sequence[str]) -> int:
         f"there is no class {word!r}; there is {', '.join(near)} or an index from 0 to {last}"
     )
     raise UserError(sentence, status=MISUSE)
-
-
-def classes_of(run: Run, step: int) -> list[str]:
-    """Names of the classes that a checkpoint was trained on.
-
-    Raises:
-        UserError: the checkpoint does not say.
-    """
-    path = run.path / "checkpoints" / f"step-{step:06d}" / "state.json"
-    try:
-        found = json.loads(path.read_bytes())["parts"]["meta"]["shape"]["classes"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} does not tell the classes ({error})") from None
-    named = cast("list[Any]", found) if isinstance(found, list) else []
-    return [str(name) for name in named]
 
 
 def _checkpoint(run: Run, step: int | None) -> int:

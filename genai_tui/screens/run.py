@@ -1,7 +1,6 @@
 """One run, live: curves, samples, GPUs, console, and every command that it takes."""
 
 import time
-from pathlib import PurePosixPath
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -14,6 +13,7 @@ from textual.widget import Widget
 from backends.records import Command, Sample
 from genai_tui.feed import Feed
 from genai_tui.history import History
+from genai_tui.sample_files import folder_of
 from genai_tui.screens.commanding import Commanding
 from genai_tui.store import LIVE, Run, Store, Summary
 from genai_tui.widgets.activity import Activity
@@ -159,7 +159,7 @@ class RunScreen(Commanding):
             return
         index = len(drawn) - 1 if self._chosen_sample is None else self._chosen_sample
         index = max(0, min(index, len(drawn) - 1))
-        panel.show(self.run.path, _folder(drawn[index]), _place(drawn, index))
+        panel.show(self.run.path, folder_of(drawn[index].path), _place(drawn, index))
 
     # ------------------------------------------------------------------ what keys do
 
@@ -227,12 +227,6 @@ def why_not(run: Summary) -> str:
         causes.append(f"exit code {status.exit_code}")
     hint = [] if run.state == "broken" else ["press r to resume"]
     return " · ".join(causes + hint)
-
-
-def _folder(sample: Sample) -> str:
-    """The folder a record names, without any way out of the run's own."""
-    path = PurePosixPath(sample.path)
-    return "" if path.is_absolute() or ".." in path.parts else str(path)
 
 
 def _place(drawn: list[Sample], index: int) -> str:

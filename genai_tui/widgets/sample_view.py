@@ -1,0 +1,188 @@
+"""The samples of one step on the screen. Files are read in a thread, one page at a time."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.message import Message
+
+from genai_tui.differences import Passage
+from genai_tui.images.view import ImageView
+from genai_tui.widgets.field import Field, Part
+from genai_tui.widgets.sample_pages import Look, Page, Room, framed, read_page
+
+REMEMBERED_BYTES = 1 << 25
+"""Pages that were seen are kept up to this much, so that going back and forth reads nothing."""
+CHANGED = "bold $text-success"
+
+
+class SampleView(Vertical):
+    """Shows what it is told to look at as soon as that is read.
+
+    One page is read at a time: of those wanted meanwhile the last one is next, so that holding a
+    key skips what nobody could have seen.
+    """
+
+    class Shown(Message):
+        """What was wanted is on the screen."""
+
+        def __init__(self, look: Look | None, page: Page) -> None:
+            super().__init__()
+            self.look = look
+            self.page = page
+
+    class Read(Message, bubble=False):
+        """A page has been read."""
+
+        def __init__(self, look: Look, room: Room, page: Page) -> None:
+            super().__init__()
+            self.key = (look, room)
+            self.page = page
+
+    NOTHING: ClassVar[str] = "no samples yet"
+
+    def __init__(self, *, id: str | None = None, nothing: str = NOTHING) -> None:
+        super().__init__(id=id)
+        self._nothing = nothing
+        self._look: Look | None = None
+        self._shown: tuple[Look, Room] | None = None
+        self._reading: tuple[Look, Room] | None = None
+        self._pages: dict[tuple[Look, Room], Page] = {}
+        self._cursor: int | None = None
+        self.page = Page()
+
+    def compose(self) -> ComposeResult:
+        yield ImageView()
+        with VerticalScroll(can_focus=False):
+            yield Field(classes="texts")
+        yield Field(classes="nothing")
+
+    def on_mount(self) -> None:
+        self._show_one("nothing")
+        self.query_one(".nothing", Field).show(self._nothing)
+        self.watch(self.query_one(ImageView), "mode", self._want, init=False)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether what is wanted is what is seen."""
+        look = self._look
+        return look is None or self._shown == (look, self._room)
+
+    @property
+    def way(self) -> str:
+        """How pictures are drawn, and what would make them better; empty where none is seen."""
+        view = self.query_one(ImageView)
+        return " · ".join(filter(None, (view.shown_mode, view.graphics.hint))) * view.display
+
+    def look(self, look: Look | None, cursor: int | None = None) -> None:
+        """From now on this is wanted, with one of the samples framed; None wants nothing."""
+        moved = cursor != self._cursor
+        self._look, self._cursor = look, cursor
+        if self.is_settled and moved and look is not None:
+            self._show_page()
+        self._want()
+
+    def forget(self) -> None:
+        """Reads anew what is wanted next: the files may be others."""
+        self._pages.clear()
+        self._shown = None
+
+    def scroll_texts(self, pages: int) -> bool:
+        """Scrolls texts by so many screens; whether there are any to scroll."""
+        texts = self.query_one(VerticalScroll)
+        if texts.display:
+            texts.scroll_relative(y=pages * max(1, texts.size.height - 1), animate=False)
+        return texts.display
+
+    def on_resize(self) -> None:
+        self._want()
+
+    @property
+    def _room(self) -> Room:
+        size = self.content_size
+        return Room(size.width, size.height, self.query_one(ImageView).shown_mode)
+
+    def _want(self) -> None:
+        room, look = self._room, self._look
+        if look is None:
+            self._shown, self.page = None, Page()
+            self.query_one(".nothing", Field).show(self._nothing)
+            self._show_one("nothing")
+            self.post_message(self.Shown(None, self.page))
+        elif (look, room) != self._shown and room.width > 0 and room.height > 0:
+            known = self._pages.get((look, room))
+            if known is not None:
+                self._show((look, room), known)
+            elif self._reading is None:
+                self._reading = (look, room)
+                self._read(look, room)
+
+    @work(thread=True, group="samples")
+    def _read(self, look: Look, room: Room) -> None:
+        self.post_message(self.Read(look, room, read_page(look, room)))
+
+    def on_sample_view_read(self, event: Read) -> None:
+        event.stop()
+        self._reading = None
+        self._remember(event.key, event.page)
+        if event.key == (self._look, self._room):
+            self._show(event.key, event.page)
+        else:
+            self._want()
+
+    def _remember(self, key: tuple[Look, Room], page: Page) -> None:
+        self._pages[key] = page
+        while len(self._pages) > 1 and sum(p.bytes for p in self._pages.values()) > (
+            REMEMBERED_BYTES
+        ):
+            del self._pages[next(iter(self._pages))]
+
+    def _show(self, key: tuple[Look, Room], page: Page) -> None:
+        self._shown, self.page = key, page
+        self._show_page()
+        self.post_message(self.Shown(key[0], page))
+
+    def _show_page(self) -> None:
+        page = self.page
+        if page.picture is not None:
+            picture = page.picture if self._cursor is None else framed(page, self._cursor)
+            self.query_one(ImageView).show(picture, scale=page.scale)
+            self._show_one("picture")
+        elif page.texts:
+            parts = _joined(page, self._cursor)
+            self.query_one(".texts", Field).show(*parts, layout=True)
+            self._show_one("texts")
+        else:
+            self.query_one(".nothing", Field).show(page.problem or self._nothing)
+            self._show_one("nothing")
+
+    def _show_one(self, what: str) -> None:
+        self.query_one(ImageView).display = what == "picture"
+        self.query_one(VerticalScroll).display = what == "texts"
+        self.query_one(".nothing").display = what == "nothing"
+
+
+def _joined(page: Page, cursor: int | None) -> list[Part]:
+    """All texts one below the other, each under its number and what it was drawn for."""
+    parts: list[Part] = []
+    for index, text in enumerate(page.texts, page.first):
+        style = "bold reverse $text-primary" if index == cursor else "bold $text-primary"
+        parts += [(f"{index + 1}", style), (f"{_drawn_for(page, index)}\n", "$text-muted")]
+        parts += _marked(text)
+    missing = page.count - len(page.texts)
+    if missing and page.of == 1:
+        parts.append((f"and {missing} more on disk", "$text-muted"))
+    return parts
+
+
+def _drawn_for(page: Page, index: int) -> str:
+    captions = page.told.captions
+    text = captions[index] if index < len(captions) else page.told.request.prompt or ""
+    return f" {text}" if text else ""
+
+
+def _marked(text: Sequence[Passage]) -> list[Part]:
+    parts: list[Part] = [(p.text, CHANGED) if p.changed else p.text for p in text]
+    return [*parts, "\n\n"]
