@@ -177,6 +177,16 @@ class StudioApp(PictureHost[None]):
         else:
             self.pop_screen()
 
+    def on_run_screen_samples_wanted(self, event: "SamplesMessage") -> None:
+        self.open_samples(event.run_id, event.relative)
+
+    def open_samples(self, run_id: str, relative: str) -> None:
+        """Shows all samples of a run, beginning with those in a folder of it."""
+        from genai_tui.screens.samples import SamplesScreen
+
+        run = Run(self.store.root / run_id)
+        self.push_screen(SamplesScreen(self.store, self.feed, run, relative))
+
     def action_go(self, name: str) -> None:
         """Opens a place, or goes back to it; one that covers another place takes its stead."""
         place = BY_NAME[name]
@@ -274,6 +284,13 @@ class CompareMessage(Message):
     """What the App needs of RunsScreen.CompareWanted."""
 
     ids: Sequence[str]
+
+
+class SamplesMessage(Message):
+    """What the App needs of a message that names samples, whoever posted it."""
+
+    run_id: str
+    relative: str
 
 
 def run_studio(store: Store, open_run: Run | None = None, graphics: str | None = None) -> None:

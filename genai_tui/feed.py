@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from textual.message import Message
 
-from genai_tui import log
+from genai_tui import log, sample_files, stars
+from genai_tui.sample_files import Drawn
+from genai_tui.stars import FILE as STARS
+from genai_tui.stars import Keepsake
 from genai_tui.store import Run, Store, Summary
 from genai_tui.telemetry import journal
 from genai_tui.telemetry.record import Snapshot, Telemetry
@@ -33,6 +36,7 @@ RECORD_BYTES = 1 << 17
 CONSOLE_BYTES = 1 << 15
 TELEMETRY_BYTES = 1 << 17
 TAKEN_SECONDS = 2.0
+TICK_NANOSECONDS = 2 * 10**9
 
 
 class Target(Protocol):
@@ -80,6 +84,14 @@ class Feed:
             super().__init__()
             self.text = text
 
+    class SamplesRead(Message, bubble=False):
+        """The sample steps of a run or what the user keeps of them have changed."""
+
+        def __init__(self, drawn: list[Drawn], kept: dict[str, Keepsake]) -> None:
+            super().__init__()
+            self.drawn = drawn
+            self.kept = kept
+
     class RunLost(Message, bubble=False):
         """A run's folder is gone."""
 
@@ -117,6 +129,10 @@ class Feed:
     def follow(self, run: Run, target: Target) -> None:
         """From now on ``target`` gets all that is written into the run's folder."""
         self._watch(target, RunWatch(run))
+
+    def samples_to(self, run: Run, target: Target) -> None:
+        """From now on ``target`` gets the list of the run's samples."""
+        self._watch(target, SamplesWatch(run))
 
     def machine_to(
         self, target: Target, every: float = MACHINE_EVERY, *, processes: bool = False
@@ -276,6 +292,33 @@ class RunWatch:
             return False
         self._stamps[path] = stamp
         return True
+
+
+class SamplesWatch:
+    """The sample steps of one run: two stats a look, a listing when there is something new."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._told: tuple[list[Drawn], dict[str, Keepsake]] | None = None
+        self._stamps: tuple[int, ...] = ()
+
+    def look(self) -> Iterator[Message]:
+        stamps = tuple(_modified(self._run.path / name) for name in (sample_files.FOLDER, STARS))
+        if stamps == self._stamps:
+            return
+        # Within one tick of the file system's clock a second change would have the same time.
+        self._stamps = stamps if time.time_ns() - max(stamps) > TICK_NANOSECONDS else ()
+        found = sample_files.listing(self._run.path), stars.read(self._run.path)
+        if found != self._told:
+            self._told = found
+            yield Feed.SamplesRead(*found)
+
+
+def _modified(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _decoder() -> codecs.IncrementalDecoder:

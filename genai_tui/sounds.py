@@ -42,7 +42,7 @@ class Sound:
     @property
     def caption(self) -> str:
         """What the picture shows, with its scales."""
-        peak = f"{self.peak:.1f} dB" if math.isfinite(self.peak) else "silence"
+        peak = f"{self.peak:z.1f} dB" if math.isfinite(self.peak) else "silence"
         return (
             f"{self.seconds:.2f} s · {self.rate:,} Hz · peak {peak} · "
             f"spectrogram 0 to {self.rate / 2000:g} kHz, black {FLOOR:.0f} dB to yellow 0 dB"
@@ -68,7 +68,7 @@ def read(path: Path) -> Sound:
     if not channels or not rate:
         raise SoundError(f"{path.name} cannot be read as a sound: it has no rate.")
     frames = _numbers(data[: len(data) // (width * channels) * width * channels], width)
-    return Sound(frames.reshape(-1, channels).mean(axis=1), rate)
+    return Sound(frames.reshape(-1, channels).mean(axis=1, dtype=np.float32), rate)
 
 
 def draw(sound: Sound, width: int, height: int) -> Picture:
@@ -85,7 +85,7 @@ def draw(sound: Sound, width: int, height: int) -> Picture:
 def _numbers(data: bytes, width: int) -> NDArray[np.float32]:
     """Samples of 1 to 4 bytes, little-endian, as shares of full scale."""
     if width == 1:  # the one width that WAV keeps without a sign
-        return (np.frombuffer(data, np.uint8).astype(np.float32) - 128) / 128
+        return (np.frombuffer(data, np.uint8).astype(np.float32) - 128) / np.float32(128)
     if width == 3:
         parts = np.frombuffer(data, np.uint8).reshape(-1, 3)
         padded = np.zeros((len(parts), 4), np.uint8)

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from genai_tui import log
 from genai_tui.app import StudioApp
-from genai_tui.feed import Feed, RunWatch, Target
+from genai_tui.feed import Feed, RunWatch, SamplesWatch, Target
 from genai_tui.images.detect import Graphics
 from genai_tui.store import Run, Store
 from genai_tui.telemetry.record import Snapshot
@@ -24,7 +24,7 @@ class StillFeed(Feed):
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self.listener: Target | None = None
-        self.followers: dict[Target, RunWatch] = {}
+        self.followers: dict[Target, RunWatch | SamplesWatch] = {}
         self.stopped = False
 
     def start(self) -> None: ...
@@ -37,6 +37,9 @@ class StillFeed(Feed):
 
     def follow(self, run: Run, target: Target) -> None:
         self.followers[target] = RunWatch(run)
+
+    def samples_to(self, run: Run, target: Target) -> None:
+        self.followers[target] = SamplesWatch(run)
 
     def machine_to(
         self, target: Target, every: float = 1.0, *, processes: bool = False

@@ -38,6 +38,14 @@ class RunScreen(Commanding):
     class Closed(Message):
         """The user wants to go back."""
 
+    class SamplesWanted(Message):
+        """The user wants to go through all samples of a run, from those in a folder on."""
+
+        def __init__(self, run_id: str, relative: str) -> None:
+            super().__init__()
+            self.run_id = run_id
+            self.relative = relative
+
     AUTO_FOCUS = ""
     ALLOW_IN_MAXIMIZED_VIEW = "#top, KeyBar"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -45,6 +53,7 @@ class RunScreen(Commanding):
         Binding(
             "c", "checkpoint", "checkpoint", tooltip="Save a checkpoint now", id="run.checkpoint"
         ),
+        Binding("v", "samples", "samples", tooltip="All samples of the run", id="run.samples"),
         Binding("f", "maximise", "maximise", tooltip="The focused panel alone, or all", id="run.f"),
         Binding("left", "scrub(-1)", "samples before", show=False, tooltip="Samples before"),
         Binding("right", "scrub(1)", "samples after", show=False, tooltip="Samples after"),
@@ -173,6 +182,13 @@ class RunScreen(Commanding):
 
     def action_checkpoint(self) -> None:
         self.command("checkpoint")
+
+    def on_samples_opened(self, event: Samples.Opened) -> None:
+        self.action_samples()
+
+    def action_samples(self) -> None:
+        shown = self.query_one(Samples).place.relative
+        self.post_message(self.SamplesWanted(self.run.id, shown))
 
     def action_maximise(self) -> None:
         panel = self.maximized or self._focused_panel()

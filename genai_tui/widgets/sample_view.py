@@ -62,7 +62,7 @@ class SampleView(Vertical):
     def on_mount(self) -> None:
         self._show_one("nothing")
         self.query_one(".nothing", Field).show(self._nothing)
-        self.watch(self.query_one(ImageView), "mode", self._want, init=False)
+        self.watch(self.app, "graphics", self._want, init=False)  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
 
     @property
     def is_settled(self) -> bool:

@@ -1,0 +1,141 @@
+"""What every screen with samples in its hand can do with them: star, note, copy the path, play."""
+
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+from textual import work
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.reactive import Reactive
+from textual.screen import Screen
+from textual.widget import Widget
+
+from genai_tui import sample_files, stars
+from genai_tui.player import Player, PlayError
+from genai_tui.sample_files import Drawn
+from genai_tui.stars import Keepsake
+from genai_tui.store import Run, RunError
+from genai_tui.visible import visible
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The samples that keys are about: of one step, or one of them."""
+
+    run: Run
+    drawn: Drawn
+    tile: int | None = None
+
+
+class Keeping(Screen[None]):
+    """A screen whose keys keep and take away the samples that `chosen` names."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("asterisk", "star", "star", tooltip="Star it, to find it again", id="samples.star"),
+        Binding("e", "note", "note", show=False, tooltip="Write a note to it", id="samples.note"),
+        Binding("y", "copy", "copy path", show=False, tooltip="Copy its path", id="samples.copy"),
+        Binding(
+            "o",
+            "play",
+            "play sound",
+            show=False,
+            tooltip="Play the sound; again: silence",
+            id="samples.sound",
+        ),
+    ]
+
+    # Textual repaints the whole screen when focus moves.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._player = Player()
+
+    @property
+    def chosen(self) -> Chosen | None:
+        """What keys are about."""
+        raise NotImplementedError
+
+    def keepsake(self, chosen: Chosen) -> Keepsake:
+        """What is kept of it so far."""
+        raise NotImplementedError
+
+    def keep(self, run_id: str, kept: dict[str, Keepsake]) -> None:
+        """All keepsakes of a run, after a change."""
+        raise NotImplementedError
+
+    @property
+    def studio(self) -> App[object]:
+        return cast(App[object], self.app)
+
+    def say(self, sentence: str, *, severe: bool = False) -> None:
+        """A notice; what it says may come from anywhere."""
+        level = "error" if severe else "information"
+        self.notify(visible(sentence), severity=level, markup=False)
+
+    def on_unmount(self) -> None:
+        self._player.stop()
+
+    def action_star(self) -> None:
+        chosen = self.chosen
+        if chosen is not None:
+            before = self.keepsake(chosen)
+            self._put(chosen, Keepsake(not before.starred, before.note))
+
+    def action_note(self) -> None:
+        chosen = self.chosen
+        if chosen is None:
+            return
+        from genai_tui.screens.ask_note import AskNote  # screens are loaded when they are wanted
+
+        before = self.keepsake(chosen)
+
+        def then(note: str | None) -> None:
+            if note is not None:
+                self._put(chosen, Keepsake(before.starred, note))
+
+        question = f"A note to the samples of step {chosen.drawn.step:,}:"
+        self.studio.push_screen(AskNote(question, before.note), then)
+
+    def action_copy(self) -> None:
+        if self.chosen is not None:
+            path = file_of(self.chosen)
+            self.studio.copy_to_clipboard(path)
+            self.say(f"Copied: {path}")
+
+    def action_play(self) -> None:
+        chosen = self.chosen
+        if chosen is None:
+            return
+        if self._player.is_playing:
+            self._player.stop()
+            return
+        found = sample_files.find(chosen.run.path, chosen.drawn.relative).sounds
+        number = chosen.tile or 0
+        if number >= len(found):
+            self.say("These samples are no sounds.")
+            return
+        try:
+            name = self._player.play(found[number])
+        except PlayError as error:
+            self.say(f"Not played: {error}", severe=True)
+        else:
+            self.say(f"{name} plays {found[number]}")
+
+    @work(thread=True, group="keepsakes")
+    def _put(self, chosen: Chosen, keepsake: Keepsake) -> None:
+        try:
+            kept = stars.put(chosen.run.path, chosen.drawn.relative, keepsake)
+        except (OSError, RunError) as error:
+            self.studio.call_from_thread(self.say, f"Not kept: {error}", severe=True)
+        else:
+            self.studio.call_from_thread(self.keep, chosen.run.id, kept)
+
+
+def file_of(chosen: Chosen) -> str:
+    """The absolute path of what is chosen: a file of one sample, or the folder of all."""
+    folder = (chosen.run.path / chosen.drawn.relative).absolute()
+    if chosen.tile is None:
+        return str(folder)
+    found = sample_files.find(chosen.run.path, chosen.drawn.relative).each
+    return str(found[chosen.tile] if chosen.tile < len(found) else folder)

@@ -1,0 +1,315 @@
+"""The time machine: all sample steps of one run, to go through, compare and look into."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.timer import Timer
+
+from genai_tui.classes import known_classes
+from genai_tui.feed import Feed
+from genai_tui.moments import Moments, nearest
+from genai_tui.sample_files import Drawn
+from genai_tui.screens.keeping import Chosen, Keeping, file_of
+from genai_tui.stars import Keepsake
+from genai_tui.store import Run, Store
+from genai_tui.widgets.field import entitle
+from genai_tui.widgets.key_bar import KeyBar
+from genai_tui.widgets.sample_facts import Known, SampleFacts
+from genai_tui.widgets.sample_pages import Look, Place
+from genai_tui.widgets.sample_view import SampleView
+from genai_tui.widgets.timeline import Course, Timeline
+
+PLAY_SECONDS = 0.4
+"""From one step to the next; more where reading takes more."""
+BLINK_SECONDS = 0.6
+_NOTHING = "This run has no samples yet: sample_every says when, s on its screen draws some now."
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Another run to compare with."""
+
+    run: Run
+    drawn: list[Drawn]
+
+
+class SamplesScreen(Keeping):
+    """Scrubs, plays, blinks and compares; `enter` shows one sample large."""
+
+    CSS_PATH = "samples.tcss"
+    AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "scrub(-1)", "before", show=False, tooltip="The samples before"),
+        Binding("right", "scrub(1)", "after", show=False, tooltip="The samples after"),
+        Binding("home", "go(0)", "first", show=False, tooltip="The first samples"),
+        Binding("end", "go(-1)", "newest", show=False, tooltip="The newest, from now on"),
+        Binding("space", "play_steps", "play", tooltip="Play all steps", id="samples.play"),
+        Binding("m", "mark", "mark", tooltip="Compare with these from now on", id="samples.mark"),
+        Binding("b", "blink", "blink", tooltip="Blink with the marked step", id="samples.blink"),
+        Binding("d", "differ", "difference", tooltip="Show what differs", id="samples.differ"),
+        Binding(
+            "B", "other", "other run", show=False, tooltip="Compare with a run", id="samples.other"
+        ),
+        Binding("enter", "enlarge", "large", tooltip="One sample, large", id="samples.enlarge"),
+        Binding("j,pagedown", "turn(1)", "next page", show=False, tooltip="More samples"),
+        Binding("k,pageup", "turn(-1)", "page before", show=False, tooltip="Samples before"),
+        Binding("down", "point(1)", "next sample", show=False, tooltip="To the next sample"),
+        Binding("up", "point(-1)", "sample before", show=False, tooltip="To the sample before"),
+        Binding("q,escape", "back", "back", tooltip="Back to where you were", id="samples.back"),
+    ]
+
+    def __init__(self, store: Store, feed: Feed, run: Run, relative: str = "") -> None:
+        """Begins at the samples in the folder ``relative``; empty are the newest."""
+        super().__init__()
+        self.store, self.feed, self.run = store, feed, run
+        self._moments = Moments(relative)
+        self._kept: dict[str, Keepsake] = {}
+        self._class_names: list[str] = []
+        self._other: Other | None = None
+        self._page = 0
+        self._cursor: int | None = None
+        self._is_large = False
+        self._differs: bool | None = None  # None: as suits the kind
+        self._shows_reference = False
+        self._playing: Timer | None = None
+        self._blinking: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="look"):
+            yield SampleView(nothing=_NOTHING, id="view")
+            yield SampleFacts(id="facts")
+        yield Timeline(id="timeline")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self._view = self.query_one(SampleView)
+        self.feed.samples_to(self.run, self)
+        self._read_classes()
+
+    def on_unmount(self) -> None:
+        self.feed.drop(self)
+
+    @work(thread=True, group="classes")
+    def _read_classes(self) -> None:
+        classes = known_classes(self.run)
+        self.studio.call_from_thread(self._know, classes)
+
+    def _know(self, classes: list[str]) -> None:
+        self._class_names = classes
+        self._show_facts()
+
+    # ------------------------------------------------------------------ what there is
+
+    def on_feed_samples_read(self, event: Feed.SamplesRead) -> None:
+        self._moments.tell(event.drawn)
+        self._kept = event.kept
+        self._view.forget()
+        self._look()
+
+    def on_sample_view_shown(self, event: SampleView.Shown) -> None:
+        if event.look is not None:
+            self._look()  # now that their kind is known
+
+    @property
+    def chosen(self) -> Chosen | None:
+        now = self._shown[1]
+        tile = self._cursor if self._cursor is not None or not self._is_large else 0
+        return None if now is None else Chosen(self._shown[0], now, tile)
+
+    def keepsake(self, chosen: Chosen) -> Keepsake:
+        mine = chosen.run is self.run
+        return self._kept.get(chosen.drawn.relative, Keepsake()) if mine else Keepsake()
+
+    def keep(self, run_id: str, kept: dict[str, Keepsake]) -> None:
+        if run_id == self.run.id:
+            self._kept = kept
+            self._look()
+
+    @property
+    def _reference(self) -> tuple[Run, Drawn | None]:
+        """What the present samples are compared with."""
+        now = self._moments.now
+        if self._other is not None and now is not None:
+            return self._other.run, nearest(self._other.drawn, now.step)
+        return self.run, self._moments.reference
+
+    @property
+    def _shown(self) -> tuple[Run, Drawn | None]:
+        """What is seen: the present samples, or at every other blink the ones compared with."""
+        return self._reference if self._shows_reference else (self.run, self._moments.now)
+
+    @property
+    def _compares(self) -> bool:
+        """Texts always show what has changed, unless asked not to."""
+        return self._view.page.kind == "text" if self._differs is None else self._differs
+
+    # ------------------------------------------------------------------ what is drawn
+
+    def _look(self) -> None:
+        place, other = _place(*self._shown), _place(*self._reference)
+        if place is None:
+            self._view.look(None)
+        else:
+            compares = self._compares and not self._shows_reference
+            tile = (self._cursor or 0) if self._is_large else None
+            page = 0 if self._is_large else self._page
+            look = Look(place, page, tile, other if compares else None, compares)
+            self._view.look(look, None if self._is_large else self._cursor)
+        self.set_class(self._is_large, "-large")
+        self._entitle()
+        self._show_facts()
+        self._show_course()
+
+    def _entitle(self) -> None:
+        run, shown = self._shown
+        page, index, count = self._view.page, self._moments.index, len(self._moments.drawn)
+        what = [run.label]
+        if shown is not None:
+            what.append(f"step {shown.step:,}")
+        if count and not self._shows_reference:
+            what.append(f"{index + 1} of {count}")
+        if page.of > 1:
+            word, at = ("sample", page.first) if self._is_large else ("page", self._page % page.of)
+            what.append(f"{word} {at + 1} of {page.of}")
+        entitle(self._view, " · ".join(what), " · ".join(filter(None, self._doings())))
+
+    def _doings(self) -> list[str]:
+        against = self._against
+        compared = f"changes since {against}" if self._view.page.kind == "text" else against
+        return [
+            "playing" if self._playing else "",
+            f"blinking with {against}" if self._blinking else "",
+            f"{compared} · {self._view.page.note}" if self._compares and against else "",
+            self._view.way,
+        ]
+
+    @property
+    def _against(self) -> str:
+        run, drawn = self._reference
+        if drawn is None:
+            return ""
+        return f"step {drawn.step:,}" + ("" if run is self.run else f" of {run.label}")
+
+    def _show_facts(self) -> None:
+        chosen, page = self.chosen, self._view.page
+        if chosen is None:
+            self.query_one(SampleFacts).show(None)
+            return
+        known = Known(
+            chosen.drawn,
+            page.told,
+            self._class_names,
+            chosen.tile,
+            page.count,
+            page.note,
+            self._against,
+            self.keepsake(chosen),
+            file_of(chosen),
+        )
+        self.query_one(SampleFacts).show(known)
+
+    def _show_course(self) -> None:
+        drawn, marked = self._moments.drawn, self._moments.marked
+        starred = frozenset(name for name, kept in self._kept.items() if kept.starred)
+        at = -1 if marked is None else drawn.index(marked)
+        self.query_one(Timeline).show(Course(drawn, self._moments.index, at, starred))
+
+    # ------------------------------------------------------------------ what keys do
+
+    def action_scrub(self, by: int) -> None:
+        self._halt()
+        self._moments.scrub(by)
+        self._look()
+
+    def action_go(self, index: int) -> None:
+        self._halt()
+        self._moments.go(index % max(1, len(self._moments.drawn)))
+        self._look()
+
+    def on_timeline_chosen(self, event: Timeline.Chosen) -> None:
+        self.action_go(event.index)
+
+    def action_play_steps(self) -> None:
+        if self._playing is not None:
+            self._halt()
+        elif self._moments.drawn:
+            self._halt()
+            if self._moments.is_newest:
+                self._moments.go(0)
+            self._playing = self.set_interval(PLAY_SECONDS, self._advance)
+        self._look()
+
+    def action_blink(self) -> None:
+        blinks = self._blinking is not None
+        self._halt()
+        if not blinks and self._reference[1] is not None:
+            self._blinking = self.set_interval(BLINK_SECONDS, self._swap)
+            self._shows_reference = True
+        elif not blinks:
+            self.say("There is nothing to blink with: m marks a step, B chooses another run.")
+        self._look()
+
+    def action_mark(self) -> None:
+        self._moments.toggle_mark()
+        self._look()
+
+    def action_differ(self) -> None:
+        self._differs = not self._compares
+        self._look()
+
+    def action_enlarge(self) -> None:
+        if self._moments.drawn:
+            self._is_large = not self._is_large
+            self._look()
+
+    def action_turn(self, pages: int) -> None:
+        page = self._view.page
+        if self._is_large:
+            self.action_point(pages)
+        elif not self._view.scroll_texts(pages) and page.of > 1:
+            self._page = (self._page + pages) % page.of
+            if self._cursor is not None and page.arrangement is not None:
+                self._cursor = self._page * page.arrangement.per_page
+            self._look()
+
+    def action_point(self, by: int) -> None:
+        page = self._view.page
+        if not page.count:
+            return
+        begins = self._cursor is None and not self._is_large
+        self._cursor = page.first if begins else ((self._cursor or 0) + by) % page.count
+        if page.arrangement is not None:
+            self._page = self._cursor // page.arrangement.per_page
+        self._look()
+
+    def action_back(self) -> None:
+        if self._is_large:
+            self.action_enlarge()
+        else:
+            self.dismiss()
+
+    def _advance(self) -> None:
+        if self._view.is_settled and not self._moments.scrub(1):
+            self._halt()
+        self._look()
+
+    def _swap(self) -> None:
+        if self._view.is_settled:
+            self._shows_reference = not self._shows_reference
+            self._look()
+
+    def _halt(self) -> None:
+        """Stops what goes on by itself."""
+        for timer in (self._playing, self._blinking):
+            if timer is not None:
+                timer.stop()
+        self._playing = self._blinking = None
+        self._shows_reference = False
+
+
+def _place(run: Run, drawn: Drawn | None) -> Place | None:
+    return None if drawn is None else Place(run.path, drawn.relative)
