@@ -192,7 +192,7 @@ def test_a_knob_is_offered_only_where_it_has_an_effect(
 
 
 def test_a_knob_without_effect_is_refused_and_says_when_it_has_one() -> None:
-    with pytest.raises(ConfigError, match="^komi has an effect only with game=go: leave it out$"):
+    with pytest.raises(ConfigError, match=r"^komi has an effect only with game=go: leave it out$"):
         check_effect(Game(komi=0.5), ["komi"])
     with pytest.raises(ConfigError, match=r"with game=chess and churn other than 0: leave"):
         check_effect(Game(noise=2.0), ["noise"])
