@@ -1,6 +1,7 @@
 """What the user prefers: every setting with its meaning, changed at once."""
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from collections.abc import Mapping
+from typing import ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -9,13 +10,20 @@ from textual.screen import Screen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from genai_tui.images.detect import next_way
+from genai_tui.images.detect import Graphics, next_way
 from genai_tui.widgets.key_bar import KeyBar
 
-if TYPE_CHECKING:
-    from genai_tui.app import StudioApp
-
 _NAME_WIDTH = 14
+
+
+class Studio(Protocol):
+    """What this needs of the App."""
+
+    theme: str
+    graphics: Graphics
+
+    @property
+    def available_themes(self) -> Mapping[str, object]: ...
 
 
 class SettingsScreen(Screen[None]):
@@ -56,5 +64,5 @@ class SettingsScreen(Screen[None]):
         return Content.assemble(f"{name:<{_NAME_WIDTH}}", (value, "bold $text-primary"))
 
     @property
-    def _studio(self) -> "StudioApp":
-        return cast("StudioApp", self.app)
+    def _studio(self) -> Studio:
+        return cast("Studio", self.app)
