@@ -158,8 +158,8 @@ class StudioApp(PictureHost[None]):
 
         self.push_screen(NewRunScreen(self.store))
 
-    def on_runs_screen_compare_wanted(self, event: "CompareMessage") -> None:
-        self.compare(event.ids)
+    def on_runs_screen_compare_wanted(self, event: RunsScreen.CompareWanted) -> None:
+        self.compare(event.run_ids)
 
     def on_compare_screen_closed(self) -> None:
         self.pop_screen()
@@ -278,12 +278,6 @@ class NewRunMessage(Message):
     """What the App needs of NewRunScreen.Started, whose module is loaded when it is wanted."""
 
     run_id: str
-
-
-class CompareMessage(Message):
-    """What the App needs of RunsScreen.CompareWanted."""
-
-    ids: Sequence[str]
 
 
 class SamplesMessage(Message):

@@ -236,6 +236,18 @@ async def test_a_run_that_cannot_be_read_is_left_out_and_named(
         await until(pilot, lambda: any("is damaged" in one.message for one in app._notifications))
 
 
+async def test_runs_that_are_marked_are_compared(store: Store, runs: list[Run]) -> None:
+    app, feed = studio(store)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: feed.listener)
+        feed.tell_runs()
+        await until(pilot, lambda: "a-gan" in screen_text(app))
+        await pilot.press("m", "m", "C")
+        await until(
+            pilot, lambda: isinstance(app.screen, CompareScreen) and len(feed.followers) == 2
+        )
+
+
 async def test_one_run_is_not_enough_and_nine_are_too_many(store: Store, runs: list[Run]) -> None:
     app, feed = studio(store)
     async with app.run_test(size=(100, 30)) as pilot:
