@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,12 +33,12 @@ def situation(
     phase: str = "training",
     config: dict[str, object] | None = None,
     status: Status | None = None,
-    **values: Curve,
+    **values: Any,
 ) -> Situation:
     """A run that has logged these curves every ten steps, a second apart."""
-    values = {key.replace("__", "/"): curve for key, curve in values.items()}
+    curves: dict[str, Curve] = {key.replace("__", "/"): curve for key, curve in values.items()}
     rates = rates or {}
-    n = max(map(len, [*values.values(), *rates.values()]), default=0)
+    n = max(map(len, [*curves.values(), *rates.values()]), default=0)
     history = History()
     history.fold([Start(step=0, t=NOW, attempt=1, of=of or 10 * EVERY * n, device=device)])
     history.fold([Phase(step=0, t=NOW, name=phase)])
@@ -45,7 +46,7 @@ def situation(
         Step(
             step=EVERY * (i + 1),
             t=NOW + i,
-            values={key: scalar(float(c[i])) for key, c in values.items() if i < len(c)},
+            values={key: scalar(float(c[i])) for key, c in curves.items() if i < len(c)},
             rates={key: scalar(float(c[i])) for key, c in rates.items() if i < len(c)},
         )
         for i in range(n)
@@ -81,7 +82,12 @@ def falling(n: int, noise: float = 0.02, seed: int = 0) -> np.ndarray:
 @given(st.floats(-1e6, 1e6, allow_subnormal=False), st.integers(1, 400))
 def test_a_constant_is_no_alarm(value: float, n: int) -> None:
     curve = np.full(n, value)
-    keys = {"loss": curve, "grad_norm": np.abs(curve) + 1, "validation__loss": curve, "kl": curve}
+    keys: dict[str, Any] = {
+        "loss": curve,
+        "grad_norm": np.abs(curve) + 1,
+        "validation__loss": curve,
+        "kl": curve,
+    }
     assert kinds(situation(**keys)) == []
 
 
@@ -217,12 +223,12 @@ def test_pictures_that_are_all_alike(diversity: float, level: str) -> None:
 
 
 def test_a_latent_that_says_nothing() -> None:
-    units = {"active_units": np.full(50, 2.0), "kl": np.full(50, 5.0)}
+    units: dict[str, Any] = {"active_units": np.full(50, 2.0), "kl": np.full(50, 5.0)}
     assert (
         the("posterior-collapse", situation(**units, config={"latent": 16}, of=600)).level
         == "warning"
     )
-    gone = {"active_units": np.zeros(50), "kl": np.full(50, 0.01)}
+    gone: dict[str, Any] = {"active_units": np.zeros(50), "kl": np.full(50, 0.01)}
     assert (
         the("posterior-collapse", situation(**gone, config={"latent": 16}, of=600)).level
         == "critical"

@@ -51,7 +51,7 @@ async def painted(pilot: Pilot[None], screen: CompareScreen) -> None:
     await until(pilot, lambda: screen._timer is None and screen.focused)
     await until(pilot, lambda: not screen.query_one(Overlay)._waiting)
     panels = [panel for panel in screen.query(Drawn) if panel.content_size.area]
-    await until(pilot, lambda: all(panel._shown or not panel._relative for panel in panels))
+    await until(pilot, lambda: all(panel.is_settled for panel in panels))
     await pilot.pause()
 
 
