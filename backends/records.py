@@ -300,6 +300,7 @@ class Start(Struct, tag="start", tag_field="kind", frozen=True, kw_only=True):
     device: str = ""
     precision: str = ""
     parameters: int = 0
+    steps_per_epoch: float = 0.0  # batches that hold as many items as there are; 0: unknown
     note: str = ""
 
 

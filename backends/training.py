@@ -446,6 +446,7 @@ class _Loop:
             device=str(self.job.device),
             precision=self.numerics.caption,
             parameters=sum(p.numel() for p in self.job.model.parameters()),
+            steps_per_epoch=len(self.data.train) / self.config.batch_size,
         )
 
     def _phase(self, name: str) -> Record:

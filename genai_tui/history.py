@@ -5,15 +5,14 @@ number of crashes the series equal those of an undisturbed run.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from backends.records import Checkpoint, End, Mark, Notice, Phase, Record, Sample, Start, Step
+from genai_tui.column import Column, Floats
 from genai_tui.groups import Group, grouped
-
-Floats = NDArray[np.float64]
 
 MOST_SERIES = 1000
 """More keys than any training logs: what comes beyond is a mistake, and is counted as damaged."""
@@ -24,53 +23,48 @@ LARGEST_STEP = 2**53
 class Track:
     """One scalar of a run: its steps and values, sorted by step, in columns that grow."""
 
-    __slots__ = ("_size", "_steps", "_values", "cuts")
+    __slots__ = ("_steps", "_values", "cuts")
 
     def __init__(self) -> None:
-        self._steps: Floats = np.empty(64)
-        self._values: Floats = np.empty(64)
-        self._size = 0
+        self._steps, self._values = Column(), Column()
         self.cuts = 0
         """How often points were taken away; who keeps something beside the points looks here."""
 
     def __len__(self) -> int:
-        return self._size
+        return len(self._values)
 
     @property
     def steps(self) -> Floats:
-        return self._steps[: self._size]
+        return self._steps.view
 
     @property
     def values(self) -> Floats:
-        return self._values[: self._size]
+        return self._values.view
 
     def extend(self, steps: Floats, values: Floats) -> None:
         """Adds points; those that lie before the last one are left out."""
-        before = self._steps[self._size - 1] if self._size else -np.inf
+        before = self.steps[-1] if len(self) else -np.inf
         if steps[0] < before or np.any(steps[1:] < steps[:-1]):
             ordered = steps >= np.maximum(np.maximum.accumulate(steps), before)
             steps, values = steps[ordered], values[ordered]
-        end = self._size + len(steps)
-        if end > len(self._steps):
-            self._steps = _grown(self._steps, self._size, end)
-            self._values = _grown(self._values, self._size, end)
-        self._steps[self._size : end] = steps
-        self._values[self._size : end] = values
-        self._size = end
+        self._steps.extend(steps)
+        self._values.extend(values)
 
     def cut(self, step: int) -> None:
         """Forgets the points beyond ``step``."""
         size = int(np.searchsorted(self.steps, step, side="right"))
-        if size < self._size:
-            self._size = size
+        if size < len(self):
+            self._steps.cut(size)
+            self._values.cut(size)
             self.cuts += 1
 
 
-def _grown(column: Floats, size: int, end: int) -> Floats:
-    # What is not yet used of a large array costs no memory: the system maps a page when touched.
-    grown = np.empty(max(end, 2 * len(column)))
-    grown[:size] = column[:size]
-    return grown
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """One moment of a run: a step, and when it was logged in seconds since the epoch, if known."""
+
+    step: float
+    t: float | None
 
 
 class History:
@@ -97,6 +91,24 @@ class History:
     def step(self) -> int:
         """The last logged step."""
         return int(self.times.steps[-1]) if len(self.times) else 0
+
+    @property
+    def begun(self) -> float:
+        """When the run first trained, in seconds since the epoch; 0 if it never did."""
+        return self.starts[0].t if self.starts else 0.0
+
+    @property
+    def steps_per_epoch(self) -> float:
+        """How many steps it takes to see every item once; 0 where the run does not say."""
+        said = self.starts[-1].steps_per_epoch if self.starts else 0.0
+        return said if 0 < said < np.inf else 0.0
+
+    def instant(self, step: float) -> Instant:
+        """The moment at which the last point up to ``step`` was logged."""
+        index = int(np.searchsorted(self.times.steps, step, side="right")) - 1
+        if index >= 0:
+            return Instant(step, float(self.times.values[index]))
+        return Instant(step, self.starts[0].t if self.starts else None)
 
     def fold(self, batch: Iterable[Record], damaged: int = 0) -> None:
         """Takes in the next records, in their order in the log."""
@@ -133,9 +145,15 @@ class History:
         if not steps:
             return
         moments = np.array([(step.step, step.t) for step in steps], np.float64)
-        self.times.extend(moments[:, 0], moments[:, 1])
+        self._add_times(moments[:, 0], moments[:, 1])
         self._add(self.values, [(step.step, step.values) for step in steps])
         self._add(self.rates, [(step.step, step.rates) for step in steps])
+
+    def _add_times(self, steps: Floats, times: Floats) -> None:
+        """A step has one time, however many records are about it."""
+        new = np.diff(steps, prepend=self.times.steps[-1] if len(self.times) else -1.0) > 0
+        if new.any():
+            self.times.extend(steps[new], times[new])
 
     def _add(self, tracks: dict[str, Track], rows: list[tuple[int, dict[str, Any]]]) -> None:
         """Adds rows to their tracks, whole columns of rows with the same keys at a time."""

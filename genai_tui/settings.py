@@ -81,6 +81,11 @@ def runs_dir(override: Path | str | None = None) -> Path:
     return Path(platformdirs.user_data_dir(APP)) / "runs"
 
 
+def state_dir() -> Path:
+    """What the studio remembers by itself, such as how charts are arranged."""
+    return Path(os.environ.get("GENAI_TUI_STATE") or platformdirs.user_state_dir(APP))
+
+
 def cache_dir() -> Path:
     """What can be made again: the catalogue, downloaded data."""
     return Path(os.environ.get("GENAI_TUI_CACHE") or platformdirs.user_cache_dir(APP))

@@ -14,6 +14,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 _HOME = Path(tempfile.mkdtemp(prefix="genai-tui-tests-"))
 os.environ["GENAI_TUI_CACHE"] = str(_HOME / "cache")
 os.environ["GENAI_TUI_RUNS"] = str(_HOME / "runs")
+os.environ["GENAI_TUI_STATE"] = str(_HOME / "state")
 os.environ["GENAI_TUI_SETTINGS"] = str(_HOME / "settings.toml")
 
 import pytest  # noqa: E402

@@ -232,11 +232,11 @@ async def test_the_mouse_reads_values_and_leaves():
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         await pilot.hover(LineChart, offset=Offset(40, 10))
-        assert app.chart.cursor == pytest.approx(5000, rel=0.1)
+        assert app.chart.pointer == pytest.approx(5000, rel=0.1)
         await pilot.pause()
         assert "@" in rows(app.chart)[0]
         await pilot.hover(LineChart, offset=Offset(3, 10))
-        assert app.chart.cursor is None
+        assert app.chart.pointer is None
 
 
 async def test_names_and_titles_are_never_markup():

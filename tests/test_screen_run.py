@@ -31,7 +31,10 @@ from genai_tui.screens.run import RunScreen
 from genai_tui.screens.runs import RunsScreen
 from genai_tui.store import Run, Store
 from genai_tui.widgets.activity import Activity
-from genai_tui.widgets.chart_grid import Chart, ChartGrid, marks_of
+from genai_tui.widgets.chart_bar import ChartBar
+from genai_tui.widgets.chart_grid import Chart, ChartGrid
+from genai_tui.widgets.chart_marks import marks_of
+from genai_tui.widgets.charts import Charts
 from genai_tui.widgets.console import Console, plain
 from genai_tui.widgets.meters import BIN_SECONDS, Bins, Meters
 from genai_tui.widgets.samples import Samples
@@ -126,7 +129,7 @@ async def test_there_is_a_chart_for_every_group_and_a_new_scalar_gets_its_own(
     app, feed = studio(store, live)
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, feed)
-        assert list(screen.query_one(ChartGrid)._charts) == [
+        assert screen.query_one(ChartGrid)._names == [
             "loss",
             "reconstruction",
             "kl",
@@ -136,7 +139,7 @@ async def test_there_is_a_chart_for_every_group_and_a_new_scalar_gets_its_own(
             "items_per_second",
         ]
         feed.tell_records(Step(step=1410, t=NOW, values={"surprise": 1.0}))
-        await until(pilot, lambda: "surprise" in screen.query_one(ChartGrid)._charts)
+        await until(pilot, lambda: "surprise" in screen.query_one(ChartGrid)._names)
         await pilot.pause()
         titles = [str(chart.border_title) for chart in screen.query(Chart)]
         assert titles.index("surprise") == titles.index("kl") + 1
@@ -236,6 +239,7 @@ async def test_left_and_right_go_through_all_samples_and_end_follows_again(
         screen = await opened(pilot, feed)
         subtitle = lambda: str(screen.query_one(Samples).border_subtitle)  # noqa: E731
         assert subtitle() == "step 1,400 · 8 of 8 · quadrant"
+        screen.query_one(Samples).focus()
         await pilot.press("left")
         assert subtitle() == "step 1,200 · 7 of 8 · quadrant"
         await pilot.press(*["left"] * 10)
@@ -429,7 +433,7 @@ async def test_l_is_for_the_focused_chart_and_plus_and_minus_smooth(
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, feed)
         await until(pilot, lambda: isinstance(screen.focused, Chart))
-        charts, grid = screen.query(Chart), screen.query_one(ChartGrid)
+        charts, lens = screen.query(Chart), screen.query_one(Charts).lens
         await pilot.press("l")
         assert [chart.log_y for chart in charts] == [True] + [False] * 6
         await pilot.press("down")
@@ -437,12 +441,12 @@ async def test_l_is_for_the_focused_chart_and_plus_and_minus_smooth(
         screen.set_focus(None)
         await pilot.press("l")
         assert all(chart.log_y for chart in charts)
-        assert grid.weight == 0.6
+        assert lens.smoothing.weight == 0.6
         await pilot.press("plus", "plus", "plus", "plus", "plus", "plus")
-        assert grid.weight == 0.99
-        assert str(charts.first().border_title) == "loss · smoothing 0.99"
+        assert lens.smoothing.weight == 0.99
+        assert "smoothing 0.99" in screen.query_one(ChartBar).text
         await pilot.press(*["minus"] * 9)
-        assert grid.weight == 0
+        assert lens.smoothing.weight == 0
 
 
 async def test_nothing_is_drawn_when_nothing_has_changed(store: Store, live: Run) -> None:

@@ -51,6 +51,10 @@ class Scale:
             return _log_ticks(self, count)
         return _linear_ticks(self, count)
 
+    def label(self, value: float) -> str:
+        """A value of this scale, for a readout."""
+        return step_label(value)
+
 
 def nice_step(span: float, count: int) -> float:
     """The smallest of 1, 2 and 5 times a power of ten that cuts `span` > 0 into at most `count`."""

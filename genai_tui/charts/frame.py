@@ -21,7 +21,7 @@ from genai_tui.charts.canvas import (
 from genai_tui.charts.palette import ALERT, AXIS, GRID, MARK, MUTED, TEXT
 from genai_tui.charts.series import Mark
 
-_ALARMS = frozenset({"error", "crash", "failed", "nan", "alert"})
+_ALARMS = frozenset({"error", "crash", "failed", "nan"})
 _UNICODE = {
     "side": "│",
     "tick": "┤",
@@ -29,6 +29,9 @@ _UNICODE = {
     "base": "─",
     "down": "┬",
     "mark": "▴",
+    "resume": "▸",
+    "command": "◆",
+    "alert": "!",
     "alarm": "✗",
     "grid": "·",
 }
@@ -39,6 +42,9 @@ _ASCII = {
     "base": "-",
     "down": "+",
     "mark": "^",
+    "resume": ">",
+    "command": "*",
+    "alert": "!",
     "alarm": "x",
     "grid": ".",
 }
@@ -195,13 +201,24 @@ def _x_line(frame: Frame, places: Sequence[tuple[int, str]], marks: Sequence[Mar
     line.behind(0, slice(None), glyphs["base"], AXIS)
     for cell, _ in places:
         line.behind(0, cell, glyphs["down"], AXIS)
-    for mark in marks:
+    for mark in sorted(marks, key=lambda mark: _is_alarming(mark.kind)):
         cell = frame.x_cell(mark.x)
         if cell is not None:
-            alarm = mark.kind in _ALARMS
-            line.behind(0, cell, glyphs["alarm" if alarm else "mark"], ALERT if alarm else MARK)
+            glyph, alarming = mark_glyph(mark.kind, ascii=frame.ascii)
+            line.behind(0, cell, glyph, ALERT if alarming else MARK)
     corner = ((glyphs["corner"].rjust(frame.gutter), AXIS),) if frame.gutter else ()
     return _merged((*corner, *line.rows(BRAILLE_DOTS)[0]))
+
+
+def mark_glyph(kind: str, *, ascii: bool = False) -> tuple[str, bool]:
+    """The character of a kind of mark, and whether it is one to worry about."""
+    glyphs = _ASCII if ascii else _UNICODE
+    own = kind if kind in ("resume", "command", "alert") else "mark"
+    return glyphs["alarm" if kind in _ALARMS else own], _is_alarming(kind)
+
+
+def _is_alarming(kind: str) -> bool:
+    return kind in _ALARMS or kind == "alert"
 
 
 def _x_labels(frame: Frame, places: Sequence[tuple[int, str]]) -> Row:

@@ -24,8 +24,8 @@ _GRAPH = 100
 class Gauge(RowsWidget):
     """A title, the last value and, in the rows below (1 to 5 are good), an area over time.
 
-    What is not known is blank in the graph and "–" in the text, never 0. `ascii` draws without
-    Unicode.
+    What is not known is blank in the graph and "–" in the text, never 0. `cursor` is the place of
+    the value that is read. `ascii` draws without Unicode.
     """
 
     DEFAULT_CSS = """
@@ -52,6 +52,7 @@ class Gauge(RowsWidget):
         self._values: Floats = np.empty(0)
         self._last: float | None = None
         self._bounds: tuple[float, float | None] = 0.0, 100.0
+        self._cursor: int | None = None
 
     def show(
         self,
@@ -61,13 +62,16 @@ class Gauge(RowsWidget):
         unit: str,
         low: float = 0.0,
         high: float | None = 100.0,
+        cursor: int | None = None,
     ) -> None:
         """Show `values` of shape [n], evenly spaced in time, NaN where unknown, and `last` as text.
 
-        The graph reaches from `low` to `high` > low; None fits it to the highest value.
+        The graph reaches from `low` to `high` > low; None fits it to the highest value. `cursor`
+        is the index of the value to mark.
         """
         self._title, self._unit = plain(title), plain(unit)
         self._values, self._last, self._bounds = values, last, (low, high)
+        self._cursor = cursor
         self.redraw()
 
     def watch_ascii(self) -> None:
@@ -83,8 +87,18 @@ class Gauge(RowsWidget):
         canvas.band(_area(self._values, _scale(self._values, *self._bounds), canvas), 0)
         rows = canvas.rows(ASCII_DOTS if self.ascii else BRAILLE_DOTS)
         inks = reversed(range(_GRAPH, _GRAPH + len(rows)))
-        graph = [(("".join(t for t, _ in row), ink),) for row, ink in zip(rows, inks, strict=True)]
-        return [head, *graph]
+        texts = ["".join(text for text, _ in row) for row in rows]
+        return [head, *(self._row(text, ink) for text, ink in zip(texts, inks, strict=True))]
+
+    def _row(self, text: str, ink: int) -> Row:
+        """A row of the graph, cut in three where the cursor is."""
+        if self._cursor is None or len(self._values) < 2:
+            return ((text, ink),)
+        place = round(self._cursor / (len(self._values) - 1) * (len(text) - 1))
+        here = text[place]
+        if here in (" ", "\u2800"):
+            here = "|" if self.ascii else "│"
+        return (text[:place], ink), (here, TEXT), (text[place + 1 :], ink)
 
     def ink_style(self, ink: int) -> Style:
         """Theme colours; the graph glows towards the top."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 
-from genai_tui.charts.axes import step_label, value_label
+from genai_tui.charts.axes import value_label
 from genai_tui.charts.canvas import Row, Run
 from genai_tui.charts.palette import ALERT, MUTED, TEXT, line_ink
 from genai_tui.charts.series import Series, in_ascii, plain, shortened
@@ -30,18 +30,19 @@ def legend(
     width: int,
     *,
     cursor: float | None = None,
+    where: str = "",
     note: str = "",
     ascii: bool = False,
 ) -> Row:
     """A row of exactly `width` cells with the last values, or those at the x of the cursor.
 
-    Names are shortened until all fit; if they never do, the rest is counted. `note` is what is
-    marked under the cursor. The x of the cursor comes last, so that the series stay in place.
+    Names are shortened until all fit; if they never do, the rest is counted. `where` says where
+    the cursor is, `note` what is marked there; they come last, so that the series stay in place.
     """
     entries = [_entry(s, i, cursor) for i, s in enumerate(series)]
-    where = f"{_GAP}@{step_label(cursor)} " if cursor is not None else ""
-    runs = _fitting(entries, width - cell_len(where))
-    return _cut([*runs, (where, TEXT), (plain(note), MUTED)], width, ascii)
+    place = f"{_GAP}@{where} " if where else ""
+    runs = _fitting(entries, width - cell_len(place))
+    return _cut([*runs, (place, TEXT), (plain(note), MUTED)], width, ascii)
 
 
 def _entry(series: Series, index: int, cursor: float | None) -> Entry:

@@ -11,7 +11,7 @@ from textual.reactive import reactive
 
 from genai_tui.charts.canvas import Row
 from genai_tui.charts.palette import ALERT, AXIS, GRID, MARK, MUTED, TEXT, series_colour
-from genai_tui.charts.plot import Plot, View
+from genai_tui.charts.plot import Plot, Unit, View
 from genai_tui.charts.rows import RowsWidget
 from genai_tui.charts.series import Mark, Series, plain
 
@@ -33,8 +33,10 @@ class LineChart(RowsWidget):
 
     `log_y` draws the y axis logarithmically; values that are not positive are gaps.
     `x_range` shows just that part (start < stop); None shows all there is.
+    `x_unit` says how x is written: as numbers, durations or times of the day, from seconds.
     `x_hint` says where x is expected to end, so that the axis need not grow.
-    `cursor` is the x whose values the legend shows; None shows the last ones.
+    `cursor` is the x whose values the legend shows; None shows the last ones. `pointer` is where
+    the mouse is, and goes before it.
     `ascii` draws without Unicode.
     """
 
@@ -57,9 +59,11 @@ class LineChart(RowsWidget):
     COMPONENT_CLASSES: ClassVar[set[str]] = set(_COMPONENTS.values())
 
     log_y: reactive[bool] = reactive(False, repaint=False)
+    x_unit: reactive[Unit] = reactive("number", repaint=False)
     x_range: reactive[tuple[float, float] | None] = reactive(None, repaint=False)
     x_hint: reactive[float | None] = reactive(None, repaint=False)
     cursor: reactive[float | None] = reactive(None, repaint=False)
+    pointer: reactive[float | None] = reactive(None, repaint=False)
     ascii: reactive[bool] = reactive(False, repaint=False)
 
     def __init__(
@@ -83,8 +87,21 @@ class LineChart(RowsWidget):
 
     def picture(self, width: int, height: int) -> list[Row]:
         """The legend, the plot and the x axis."""
-        view = View(self.log_y, self.x_range, self.x_hint, self.cursor, self.ascii)
+        view = View(
+            log_y=self.log_y,
+            x_unit=self.x_unit,
+            x_range=self.x_range,
+            x_hint=self.x_hint,
+            cursor=self.cursor if self.pointer is None else self.pointer,
+            ascii=self.ascii,
+        )
         return self._plot.rows(self._series, self._marks, view, width, height)
+
+    @property
+    def dot(self) -> float | None:
+        """How much x is in a dot column; None while nothing is drawn."""
+        frame = self._plot.frame
+        return None if frame is None else (frame.x.high - frame.x.low) / max(frame.dots - 1, 1)
 
     def ink_style(self, ink: int) -> Style:
         """Theme colours for text and axes, the palette for series; faint is near the background."""
@@ -108,6 +125,10 @@ class LineChart(RowsWidget):
             raise ValueError(f"x_range must go from a number to a larger one, not {x_range}")
         return x_range
 
+    def watch_x_unit(self) -> None:
+        """Write the axis differently."""
+        self.redraw()
+
     def watch_x_range(self) -> None:
         """Draw another part."""
         self.redraw()
@@ -120,19 +141,26 @@ class LineChart(RowsWidget):
         """Move the line and read the values there."""
         self.redraw()
 
+    def watch_pointer(self) -> None:
+        """Read the values at the mouse."""
+        self.redraw()
+
     def watch_ascii(self, ascii: bool) -> None:
         """Draw with other characters."""
         self.set_class(ascii, "-ascii")
         self.redraw()
 
-    def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Read values where the mouse is, within the plot."""
+    def x_at(self, event: events.MouseEvent) -> float | None:
+        """The x at the mouse; None outside of the plot."""
         offset, frame = event.get_content_offset(self), self._plot.frame
         if offset is None or frame is None or offset.x < frame.gutter:
-            self.cursor = None
-        else:
-            self.cursor = frame.x_at(offset.x - frame.gutter)
+            return None
+        return frame.x_at(offset.x - frame.gutter)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Read values where the mouse is, within the plot."""
+        self.pointer = self.x_at(event)
 
     def on_leave(self) -> None:
         """Show the last values again."""
-        self.cursor = None
+        self.pointer = None

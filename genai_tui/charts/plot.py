@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -12,8 +13,12 @@ from genai_tui.charts.frame import Frame, Trace, blank, drawn, framed
 from genai_tui.charts.legend import legend
 from genai_tui.charts.palette import faint_ink, line_ink
 from genai_tui.charts.series import Mark, Series, extent
+from genai_tui.charts.times import Clock, Durations
 
 _USUAL_GUTTER = 7
+
+Unit = Literal["number", "duration", "clock"]
+_SCALES: dict[Unit, type[Scale]] = {"number": Scale, "duration": Durations, "clock": Clock}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,7 @@ class View:
     """How to look at the data; `LineChart` has reactives of the same names."""
 
     log_y: bool = False
+    x_unit: Unit = "number"
     x_range: tuple[float, float] | None = None
     x_hint: float | None = None
     cursor: float | None = None
@@ -43,10 +49,11 @@ class Plot:
         if ends is None:
             self.frame = None
             return blank(width, height, "no data yet")
-        x = Scale(*(view.x_range or grown(*ends, view.x_hint)))
+        x = _SCALES[view.x_unit](*(view.x_range or grown(*ends, view.x_hint)))
         plot = self._plot(series, marks, x, view, width, height - 1) if height > 1 else []
         note = self._note(marks, view.cursor)
-        head = legend(series, width, cursor=view.cursor, note=note, ascii=view.ascii)
+        where = "" if view.cursor is None else x.label(view.cursor)
+        head = legend(series, width, cursor=view.cursor, where=where, note=note, ascii=view.ascii)
         return [head, *plot]
 
     def _plot(

@@ -38,14 +38,9 @@ class Series:
             raise ValueError(f"series {self.name!r}: x, y and smooth must be of one shape [n]")
 
     def at(self, x: float | None) -> float:
-        """The last raw value, or the one nearest to `x`; NaN if there is none."""
-        if not len(self.x):
-            return math.nan
-        if x is None:
-            return float(self.y[-1])
-        right = min(int(np.searchsorted(self.x, x)), len(self.x) - 1)
-        left = max(right - 1, 0)
-        return float(self.y[left if x - self.x[left] <= self.x[right] - x else right])
+        """The raw value that was the newest at `x`, or the last of all; NaN if there was none."""
+        end = len(self.x) if x is None else int(np.searchsorted(self.x, x, "right"))
+        return float(self.y[end - 1]) if end else math.nan
 
 
 @dataclass(frozen=True, slots=True)

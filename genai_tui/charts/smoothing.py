@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from genai_tui.column import Column, Floats
 
 _BLOCK = 32
 """Values a matrix product sums at once: wider costs more products, narrower more levels."""
@@ -24,18 +24,15 @@ class Smoother:
         self.weight = weight
         self._mean = 0.0
         self._count = 0
-        self._held = np.empty(0)
-        self._length = 0
+        self._smoothed = Column()
 
     def __len__(self) -> int:
-        return self._length
+        return len(self._smoothed)
 
     @property
     def values(self) -> Floats:
         """All smoothed values so far, read-only; shape [n]."""
-        view = self._held[: self._length]
-        view.flags.writeable = False
-        return view
+        return self._smoothed.view
 
     def extend(self, new_values: ArrayLike) -> Floats:
         """Append values of shape [n]; returns the smoothed ones in their place, shape [n]."""
@@ -43,7 +40,7 @@ class Smoother:
         smoothed = np.full(len(new), np.nan)
         valid = np.isfinite(new)
         smoothed[valid] = self._advance(new[valid])
-        self._keep(smoothed)
+        self._smoothed.extend(smoothed)
         return smoothed
 
     def _advance(self, finite: Floats) -> Floats:
@@ -55,16 +52,6 @@ class Smoother:
         debiased[:unsettled] /= _total_weight(self.weight, self._count, unsettled)
         self._mean, self._count = float(means[-1]), self._count + len(finite)
         return debiased
-
-    def _keep(self, smoothed: Floats) -> None:
-        """Copy into a buffer that doubles, so that appending n times costs O(n) in all."""
-        end = self._length + len(smoothed)
-        if end > len(self._held):
-            grown = np.empty(max(end, 2 * len(self._held), 1024))
-            grown[: self._length] = self._held[: self._length]
-            self._held = grown
-        self._held[self._length : end] = smoothed
-        self._length = end
 
 
 def smooth(values: ArrayLike, weight: float) -> Floats:

@@ -16,7 +16,6 @@ from genai_tui import comparison
 from genai_tui.feed import Feed
 from genai_tui.store import Run, RunError
 from genai_tui.visible import visible
-from genai_tui.widgets.chart_grid import Smoothing
 from genai_tui.widgets.contender import Contender
 from genai_tui.widgets.contenders import knob_sheet, scalar_sheet, who
 from genai_tui.widgets.field import Field, entitle
@@ -25,6 +24,7 @@ from genai_tui.widgets.overlay import Overlay, OverlayChart
 from genai_tui.widgets.page_bar import PageBar
 from genai_tui.widgets.sample_row import SampleRow
 from genai_tui.widgets.sheet import Sheet
+from genai_tui.widgets.smoothed import Smoothing
 
 PAGES = ("curves", "knobs", "scalars", "samples")
 PAINT_SECONDS = 0.5

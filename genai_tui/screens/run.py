@@ -1,6 +1,7 @@
 """One run, live: curves, samples, GPUs, console, and every command that it takes."""
 
 import time
+from bisect import bisect_right
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -12,12 +13,13 @@ from textual.widget import Widget
 
 from backends.records import Command, Sample
 from genai_tui.feed import Feed
-from genai_tui.history import History
+from genai_tui.history import History, Instant
 from genai_tui.sample_files import folder_of
 from genai_tui.screens.commanding import Commanding
 from genai_tui.store import LIVE, Run, Store, Summary
 from genai_tui.widgets.activity import Activity
-from genai_tui.widgets.chart_grid import Chart, ChartGrid
+from genai_tui.widgets.chart_grid import Chart
+from genai_tui.widgets.charts import Charts
 from genai_tui.widgets.console import Console
 from genai_tui.widgets.field import Field
 from genai_tui.widgets.key_bar import KeyBar
@@ -47,6 +49,7 @@ class RunScreen(Commanding):
             self.relative = relative
 
     AUTO_FOCUS = ""
+    ESCAPE_TO_MINIMIZE = False  # it has a step to take back before that
     ALLOW_IN_MAXIMIZED_VIEW = "#top, KeyBar"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sample", "sample", tooltip="Draw samples now", id="run.sample"),
@@ -55,9 +58,23 @@ class RunScreen(Commanding):
         ),
         Binding("v", "samples", "samples", tooltip="All samples of the run", id="run.samples"),
         Binding("f", "maximise", "maximise", tooltip="The focused panel alone, or all", id="run.f"),
-        Binding("left", "scrub(-1)", "samples before", show=False, tooltip="Samples before"),
-        Binding("right", "scrub(1)", "samples after", show=False, tooltip="Samples after"),
-        Binding("end", "newest", "newest", show=False, tooltip="The newest samples, from now on"),
+        Binding(
+            "left",
+            "scrub(-1)",
+            "samples before",
+            show=False,
+            tooltip="Samples before, and all else as it was then",
+            id="run.samples_before",
+        ),
+        Binding(
+            "right",
+            "scrub(1)",
+            "samples after",
+            show=False,
+            tooltip="Samples after, and all else as it was then",
+            id="run.samples_after",
+        ),
+        Binding("end", "newest", "newest", show=False, tooltip="Back to now: the newest of all"),
         Binding("l", "log", "log y", show=False, tooltip="Logarithmic y axis", id="run.log"),
         Binding(
             "plus,equals_sign",
@@ -70,8 +87,14 @@ class RunScreen(Commanding):
         Binding(
             "minus", "smooth(-1)", "rougher", show=False, tooltip="Rougher curves", id="run.rougher"
         ),
+        Binding("q", "close", "back", tooltip="Back to the runs; training goes on", id="run.q"),
         Binding(
-            "q,escape", "close", "back", tooltip="Back to the runs; training goes on", id="run.q"
+            "escape",
+            "back",
+            "a step back",
+            show=False,
+            tooltip="Back to now; else to all panels; else to the runs",
+            id="run.escape",
         ),
     ]
 
@@ -81,7 +104,8 @@ class RunScreen(Commanding):
         self.history = History()
         self._summary: Summary | None = None
         self._smoothing = smoothing
-        self._chosen_sample: int | None = None  # None follows the newest
+        self._instant: Instant | None = None  # None is now
+        self._picked: int | None = None  # the sample, where it was the way to the instant
         self._timer: Timer | None = None
         self._painted = 0.0
 
@@ -95,7 +119,7 @@ class RunScreen(Commanding):
             yield Field(id="why")
         with Horizontal(id="run"):
             with Vertical(id="curves"):
-                yield ChartGrid(self._smoothing, id="charts")
+                yield Charts(self._smoothing, id="charts")
                 with Horizontal(id="below"):
                     yield Console(id="console")
                     yield Activity(id="activity")
@@ -122,6 +146,7 @@ class RunScreen(Commanding):
         known, self._summary = self._summary, event.summary
         if known is None or known.state != event.summary.state:
             self.refresh_bindings()
+        self.query_one(Charts).of_model(event.summary.model)
         self.query_one(Meters).rest(event.summary.state not in LIVE)
         self._show_header()
 
@@ -144,7 +169,7 @@ class RunScreen(Commanding):
 
     def _paint(self) -> None:
         self._timer, self._painted = None, time.monotonic()
-        self.query_one(ChartGrid).follow(self.history)
+        self.query_one(Charts).follow(self.history)
         self.query_one(Activity).follow(self.history)
         self._show_samples()
         self._show_header()
@@ -166,9 +191,32 @@ class RunScreen(Commanding):
         if not drawn:
             panel.show(self.run.path, "")
             return
-        index = len(drawn) - 1 if self._chosen_sample is None else self._chosen_sample
-        index = max(0, min(index, len(drawn) - 1))
-        panel.show(self.run.path, folder_of(drawn[index].path), _place(drawn, index))
+        index = self._sample_now()
+        place = _place(drawn, index) if index >= 0 else "none yet at this step"
+        panel.show(self.run.path, folder_of(drawn[index].path) if index >= 0 else "", place)
+
+    def _sample_now(self) -> int:
+        """The samples that were the newest at the instant; -1 before the first."""
+        if self._picked is not None:
+            return min(self._picked, len(self.history.samples) - 1)
+        if self._instant is None:
+            return len(self.history.samples) - 1
+        steps = [sample.step for sample in self.history.samples]
+        return bisect_right(steps, self._instant.step) - 1
+
+    def _read_at(self, instant: Instant | None, picked: int | None = None) -> None:
+        """Shows everything as it was at one instant; None is now."""
+        self._instant, self._picked = instant, picked
+        self.query_one(Charts).read_at(instant)
+        self.query_one(Meters).read_at(self.run.path, instant.t if instant else None)
+        self.query_one(Console).read_at(instant)
+        self._show_samples()
+
+    def on_charts_moved(self, event: Charts.Moved) -> None:
+        self._read_at(None if event.step is None else self.history.instant(event.step))
+
+    def on_charts_failed(self, event: Charts.Failed) -> None:
+        self.say(event.sentence, severe=True)
 
     # ------------------------------------------------------------------ what keys do
 
@@ -202,20 +250,28 @@ class RunScreen(Commanding):
             self.maximize(panel, container=False)
 
     def action_scrub(self, by: int) -> None:
-        newest = len(self.history.samples) - 1
-        index = (newest if self._chosen_sample is None else self._chosen_sample) + by
-        self._chosen_sample = None if index >= newest else max(0, index)
-        self._show_samples()
+        """Goes through the samples, and to the step at which they were drawn."""
+        drawn = self.history.samples
+        index = max(0, self._sample_now() + by)
+        if index >= len(drawn) - 1:
+            self._read_at(None)
+        else:
+            self._read_at(self.history.instant(drawn[index].step), index)
 
     def action_newest(self) -> None:
-        self._chosen_sample = None
-        self._show_samples()
+        self.query_one(Charts).action_newest()
 
     def action_log(self) -> None:
-        self.query_one(ChartGrid).toggle_log()
+        self.query_one(Charts).toggle_log()
 
     def action_smooth(self, direction: int) -> None:
-        self.query_one(ChartGrid).smooth(direction)
+        self.query_one(Charts).smooth(direction)
+
+    def action_back(self) -> None:
+        if self._instant is not None:
+            self._read_at(None)
+        else:
+            self.action_close()
 
     def action_close(self) -> None:
         if self.maximized is not None:

@@ -1,6 +1,7 @@
 """A run's telemetry.jsonl: appended to by one poller, bounded, read by anyone while it grows."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -10,6 +11,7 @@ NAME = "telemetry.jsonl"
 OLD = "telemetry.1.jsonl"
 LIMIT = 64 * 2**20  # bytes, then the file becomes OLD
 READ_BYTES = 2**20  # at most, in one call
+CLOSE_BYTES = 2**15  # near enough to read on from
 
 # O_NOFOLLOW: whoever can write into the folder must not choose another file for us.
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -68,6 +70,50 @@ def read(path: Path, offset: int = 0, limit: int = 1000) -> Reading:
     except OSError:
         return Reading([], offset, 0)
     return _parse(chunk, start, limit)
+
+
+def around(folder: Path, t: float, seconds: float) -> list[Telemetry]:
+    """The samples of a run's folder from ``seconds`` before t to as long after, oldest first.
+
+    Looks t up by halving, as lines are in the order of their times. Never raises.
+    """
+    return [
+        sample for name in (OLD, NAME) for sample in _from(folder / name, t - seconds, t + seconds)
+    ]
+
+
+def _from(path: Path, begin: float, end: float) -> Iterator[Telemetry]:
+    offset = _find(path, begin)
+    while True:
+        reading = read(path, offset)
+        yield from (sample for sample in reading.samples if begin <= sample.t <= end)
+        if reading.offset == offset or (reading.samples and reading.samples[-1].t > end):
+            return
+        offset = reading.offset
+
+
+def _find(path: Path, t: float) -> int:
+    """The offset of a line that is at, or a little before, the first sample not older than t."""
+    try:
+        with path.open("rb") as file:
+            low, high = 0, file.seek(0, os.SEEK_END)
+            while high - low > CLOSE_BYTES:
+                middle = (low + high) // 2
+                line, sample = _line_after(file, middle)
+                if sample is not None and sample.t < t and line < high:
+                    low = line
+                else:
+                    high = middle
+            return low
+    except OSError:
+        return 0
+
+
+def _line_after(file: BinaryIO, offset: int) -> tuple[int, Telemetry | None]:
+    """Where the first whole line behind an offset begins, and what it holds."""
+    file.seek(offset)
+    file.readline(READ_BYTES)
+    return file.tell(), decode(file.readline(READ_BYTES).rstrip(b"\n"))
 
 
 def _seek(file: BinaryIO, offset: int) -> int:

@@ -9,7 +9,7 @@ from backends.records import RunSpec
 from genai_tui.charts.palette import line_ink, series_colour
 from genai_tui.history import History
 from genai_tui.store import Run, Summary
-from genai_tui.widgets.chart_grid import Smoothing
+from genai_tui.widgets.smoothed import Smoothing
 
 
 @dataclass(eq=False, slots=True)

@@ -2,12 +2,17 @@
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
+from textual import work
 from textual.containers import VerticalScroll
+from textual.message import Message
 
 from genai_tui.charts.gauge import Gauge
+from genai_tui.charts.times import clock_label
+from genai_tui.telemetry import journal
 from genai_tui.telemetry.record import Gpu, Telemetry
 from genai_tui.widgets.field import entitle
 from genai_tui.widgets.machine import no_gpu
@@ -15,6 +20,8 @@ from genai_tui.widgets.machine import no_gpu
 BIN_SECONDS = 5.0
 """Samples of so many seconds are one dot, so that the graphs move that rarely: bytes cost."""
 BINS = 240
+STALE_SECONDS = 10.0
+"""A measurement that far from a moment says nothing about it."""
 LEAST_WIDTH, LOW, HIGH = 16, 3, 4
 GIB = float(2**30)
 
@@ -44,7 +51,12 @@ class Bins:
 
     def newest(self, count: int) -> np.ndarray:
         """The last ``count`` means, float64 [count]; NaN before the first."""
-        known = list(self._means)[-count:]
+        return self.until(self._bin, count)
+
+    def until(self, last: int, count: int) -> np.ndarray:
+        """``count`` means, those of the stretch ``last`` at the end; NaN where unknown."""
+        known = list(self._means)[: len(self._means) - max(0, self._bin - last)]
+        known = (known + [math.nan] * min(count, max(0, last - self._bin)))[-count:]
         return np.array([math.nan] * (count - len(known)) + known)
 
 
@@ -56,6 +68,7 @@ class Meter(Gauge):
         self._name, self._of, self._high = title, unit, high
         self._bins = Bins()
         self.live = True
+        self.past: Past | None = None
 
     def push(self, t: float, value: float | None, high: float | None) -> None:
         self._bins.push(t, value)
@@ -63,9 +76,35 @@ class Meter(Gauge):
 
     def paint(self) -> None:
         """Two dots a column: each stretch of time has a place of its own."""
-        values = self._bins.newest(max(2, 2 * self.size.width))
+        count = max(2, 2 * self.size.width)
+        if self.past is not None:
+            self._paint_past(self.past, count)
+            return
         last = self._bins.last if self.live else None
-        self.show(self._name, values, last, self._of, high=self._high)
+        self.show(self._name, self._bins.newest(count), last, self._of, high=self._high)
+
+    def _paint_past(self, past: "Past", count: int) -> None:
+        """The moment in the middle, as long as there is something after it."""
+        bins = past.bins.get(self._name, Bins())
+        middle = count // 2
+        values = bins.until(math.floor(past.t / BIN_SECONDS) + count - 1 - middle, count)
+        last = past.values.get(self._name)
+        self.show(self._name, values, last, self._of, high=self._high, cursor=middle)
+
+
+class Past:
+    """What was measured around a moment t: the values then, and graphs of before and after."""
+
+    def __init__(self, t: float, samples: Sequence[Telemetry]) -> None:
+        self.t = t
+        self.bins: dict[str, Bins] = {}
+        self.values: dict[str, float | None] = {}
+        nearest = min(samples, key=lambda sample: abs(sample.t - t), default=None)
+        for sample in samples:
+            for title, _, value, _ in readings(sample):
+                self.bins.setdefault(title, Bins()).push(sample.t, value)
+        if nearest is not None and abs(nearest.t - t) <= STALE_SECONDS:
+            self.values = {title: value for title, _, value, _ in readings(nearest)}
 
 
 Reading = tuple[str, str, float | None, float | None]
@@ -77,10 +116,20 @@ class Meters(VerticalScroll, can_focus=True):
 
     ALLOW_MAXIMIZE = True
 
+    class PastRead(Message):
+        """What was measured around a moment has been read."""
+
+        def __init__(self, past: Past) -> None:
+            super().__init__()
+            self.past = past
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._meters: dict[str, Meter] = {}
         self._live = True
+        self._moment: float | None = None
+        self._past: Past | None = None
+        self._titles = "machine", ""
 
     def rest(self, resting: bool) -> None:
         """Whether nobody measures any more: the graphs stay, and no figure passes for today's."""
@@ -102,12 +151,48 @@ class Meters(VerticalScroll, can_focus=True):
         last = samples[-1]
         title = f"{len(last.gpus)} GPU" if last.gpus else no_gpu(last)
         problems = {gpu.problem for gpu in last.gpus if gpu.problem}
-        entitle(self, title, ", ".join(sorted(problems)) or _names(last.gpus))
+        self._titles = title, ", ".join(sorted(problems)) or _names(last.gpus)
+        self._entitle()
         self.call_after_refresh(self._paint)
+
+    def read_at(self, run: Path, t: float | None) -> None:
+        """Shows what was measured around a moment, in seconds since the epoch; None is now."""
+        if t == self._moment:
+            return
+        self._moment = t
+        if t is None:
+            self._show_past(None)
+        else:
+            self._read(run, t)
+
+    @work(thread=True, exclusive=True, group="past")
+    def _read(self, run: Path, t: float) -> None:
+        found = journal.around(run, t, BINS * BIN_SECONDS / 2)
+        self.post_message(self.PastRead(Past(t, found)))  # dropped if it is wanted no longer
+
+    def on_meters_past_read(self, event: PastRead) -> None:
+        event.stop()
+        if event.past.t == self._moment:
+            self._show_past(event.past)
+
+    def _show_past(self, past: Past | None) -> None:
+        for meter in self._meters.values():
+            meter.past = past
+        self._past = past
+        self._entitle()
+        self._paint()
+
+    def _entitle(self) -> None:
+        title, subtitle = self._titles
+        if self._past is not None:
+            known = "" if self._past.values else ", not measured"
+            subtitle = f"at {clock_label(self._past.t)}{known}"
+        entitle(self, title, subtitle)
 
     def _meter(self, title: str, unit: str, high: float | None) -> Meter:
         if title not in self._meters:
             self._meters[title] = Meter(title, unit, high)
+            self._meters[title].past = self._past
             self.mount(self._meters[title])
             self._arrange()
         return self._meters[title]

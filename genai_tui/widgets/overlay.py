@@ -9,9 +9,11 @@ from textual.containers import VerticalScroll
 
 from genai_tui.charts.line import LineChart, Mark, Series
 from genai_tui.groups import grouped
-from genai_tui.widgets.chart_grid import LEAST_HEIGHT, LEAST_WIDTH, MOST_HEIGHT, WEIGHTS, marks_of
+from genai_tui.widgets.chart_grid import LEAST_HEIGHT, LEAST_WIDTH, MOST_HEIGHT
+from genai_tui.widgets.chart_marks import marks_of
 from genai_tui.widgets.contender import Contender
 from genai_tui.widgets.field import entitle
+from genai_tui.widgets.smoothed import WEIGHTS
 
 ZOOM = 2.0
 STRIDES = 60

@@ -1,0 +1,316 @@
+"""All curves of a run: how they are looked at, which of them, and in which order."""
+
+import re
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widgets import Input
+
+from genai_tui import arrangement
+from genai_tui.arrangement import Arrangement
+from genai_tui.groups import Group
+from genai_tui.history import History, Instant
+from genai_tui.widgets.chart_bar import ChartBar, ChartSearch, instant_part, marks_parts
+from genai_tui.widgets.chart_grid import Chart, ChartGrid
+from genai_tui.widgets.field import Part, entitle
+from genai_tui.widgets.lens import Lens
+from genai_tui.widgets.x_axis import UNITS
+
+_PAN, _ZOOM, _TEN = 0.25, 2.0, 10
+
+
+def _key(keys: str, action: str, id: str, what: str, tooltip: str) -> Binding:
+    return Binding(keys, action, what, show=False, tooltip=tooltip, id=f"charts.{id}")
+
+
+class Charts(Vertical):
+    """Draws a history; asks it for groups, so that a new scalar gets its chart by itself."""
+
+    class Moved(Message):
+        """Another instant is read; None is now."""
+
+        def __init__(self, step: float | None) -> None:
+            super().__init__()
+            self.step = step
+
+    class Recalled(Message):
+        """How the charts of a model were left."""
+
+        def __init__(self, model: str, arrangement: Arrangement) -> None:
+            super().__init__()
+            self.model, self.arrangement = model, arrangement
+
+    class Failed(Message):
+        """Something could not be remembered or written; the sentence says what."""
+
+        def __init__(self, sentence: str) -> None:
+            super().__init__()
+            self.sentence = sentence
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        _key("left", "read(-1)", "left", "earlier", "Read all charts at an earlier step"),
+        _key("right", "read(1)", "right", "later", "Read all charts at a later step"),
+        _key("ctrl+left", f"read(-{_TEN})", "far_left", "much earlier", "Ten columns earlier"),
+        _key("ctrl+right", f"read({_TEN})", "far_right", "much later", "Ten columns later"),
+        _key("end", "newest", "newest", "newest", "Back to now, and follow the newest point"),
+        _key("i", "zoom(-1)", "zoom_in", "zoom in", "Zoom in, around the cursor"),
+        _key("I", "zoom(1)", "zoom_out", "zoom out", "Zoom out"),
+        _key("shift+left", "pan(-1)", "pan_left", "pan left", "Move the part in sight to the left"),
+        _key("shift+right", "pan(1)", "pan_right", "pan right", "Move it to the right"),
+        _key("home", "fit", "fit", "all", "All steps in sight"),
+        _key("X", "axis", "axis", "x axis", "x as step, epoch, time since the start, clock"),
+        _key("slash", "search", "search", "search charts", "Search charts by a regular expression"),
+        _key("P", "pin", "pin", "pin", "Pin the chart before the others, or let it go"),
+        _key("h", "hide", "hide", "hide", "Hide the chart, or show it again"),
+        _key("H", "hidden", "hidden", "show hidden", "Show hidden charts as well, or no longer"),
+        _key("less_than_sign", "move(-1)", "before", "move before", "Move the chart forward"),
+        _key("greater_than_sign", "move(1)", "behind", "move behind", "Move the chart back"),
+        _key("down,j", "near(1)", "below", "chart below", "To the chart below"),
+        _key("up,k", "near(-1)", "above", "chart above", "To the chart above"),
+        _key("pagedown", "turn(1)", "page_down", "next page", "The next page of charts"),
+        _key("pageup", "turn(-1)", "page_up", "page before", "The page of charts before"),
+    ]
+
+    def __init__(self, smoothing: float, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.lens = Lens(smoothing)
+        self._history = History()
+        self._groups: dict[str, Group] = {}
+        self._model = ""
+        self._arrangement = Arrangement()
+        self._shows_hidden = False
+        self._pattern = re.compile("")
+
+    def compose(self) -> ComposeResult:
+        yield ChartBar()
+        yield ChartSearch()
+        yield ChartGrid(self._draw)
+
+    def on_mount(self) -> None:
+        self.border_title = "charts"  # for the help; there is no border
+        self.query_one(ChartSearch).display = False
+
+    @property
+    def grid(self) -> ChartGrid:
+        return self.query_one(ChartGrid)
+
+    # ------------------------------------------------------------------ what is drawn
+
+    def of_model(self, model: str) -> None:
+        """Arranges the charts as they were left for this model."""
+        if model and model != self._model:
+            self._model = model
+            self._recall(model)
+
+    def follow(self, history: History) -> None:
+        """Brings all charts up to date with a history."""
+        self._history = history
+        self.lens.follow(history)
+        self._groups = {group.name: group for group in history.groups()}
+        self._arrange()
+        self._redraw()
+
+    def read_at(self, instant: Instant | None) -> None:
+        """Reads all charts at a moment; None is now."""
+        self.lens.read_at(instant)
+        self._redraw()
+
+    def _redraw(self) -> None:
+        self.grid.redraw()
+        self._say()
+
+    def _draw(self, chart: Chart) -> None:
+        group = self._groups.get(chart.group)
+        if group is None:
+            return
+        lens = self.lens
+        chart.x_hint, chart.x_range, chart.x_unit = lens.hint, lens.window, UNITS[lens.axis.kind]
+        chart.cursor = lens.cursor
+        chart.show(lens.series(group), lens.marks())
+        chart.set_class(chart.group in self._arrangement.hidden, "-hidden")
+        pinned = " · pinned" if chart.group in self._arrangement.pinned else ""
+        hidden = " · hidden" if chart.group in self._arrangement.hidden else ""
+        title = chart.group.replace("_per_second", "/s")
+        entitle(chart, title + pinned + hidden, "log" if chart.log_y else "")
+
+    def _say(self) -> None:
+        """The bar: what is read, then how; what is as usual is not mentioned."""
+        lens, grid = self.lens, self.grid
+        words = [] if lens.axis.kind == "step" else [f"x {lens.axis.kind}"]
+        if lens.window is not None:
+            words.append("zoomed, following" if lens.follows else "zoomed")
+        weight = lens.smoothing.weight
+        words.append(f"smoothing {weight:g}" if weight else "not smoothed")
+        if self._pattern.pattern:
+            count = f"{len(self._in_sight())} of {len(self._groups)}"
+            words.append(f"/{self._pattern.pattern} {count}")
+        hidden = sum(name in self._arrangement.hidden for name in self._groups)
+        if hidden:
+            words.append(f"{hidden} hidden")
+        if grid.pages > 1:
+            words.append(f"page {grid.page + 1} of {grid.pages}")
+        parts: list[Part] = [instant_part(lens.instant, self._history.begun)]
+        parts.append((" · " + " · ".join(words), "$text-muted"))
+        self.query_one(ChartBar).show(*parts, *marks_parts(lens.marks()))
+
+    def on_chart_grid_turned(self, event: ChartGrid.Turned) -> None:
+        event.stop()
+        self._say()
+
+    # ------------------------------------------------------------------ which instant
+
+    def action_read(self, dots: int) -> None:
+        chart = self.grid.chosen
+        if chart is not None and chart.dot is not None:
+            self.post_message(self.Moved(self.lens.step_from(dots, chart.dot)))
+
+    def action_newest(self) -> None:
+        self.lens.newest()
+        self.post_message(self.Moved(None))
+
+    def on_chart_pointed(self, event: Chart.Pointed) -> None:
+        event.stop()
+        self.post_message(self.Moved(self.lens.step_at(event.x)))
+
+    # ------------------------------------------------------------------ which part
+
+    def action_zoom(self, direction: int) -> None:
+        self.lens.zoom(_ZOOM**direction)
+        self._redraw()
+
+    def action_pan(self, direction: int) -> None:
+        self.lens.pan(direction * _PAN)
+        self._redraw()
+
+    def on_chart_rolled(self, event: Chart.Rolled) -> None:
+        event.stop()
+        if event.share:
+            self.lens.pan(event.share)
+        else:
+            self.lens.zoom(event.factor, event.x)
+        self._redraw()
+
+    def action_fit(self) -> None:
+        self.lens.fit()
+        self._redraw()
+
+    def action_axis(self) -> None:
+        self.lens.turn_axis()
+        self._redraw()
+
+    def smooth(self, direction: int) -> None:
+        """The next stronger or weaker smoothing."""
+        self.lens.smoothing.turn(direction)
+        self._redraw()
+
+    def toggle_log(self) -> None:
+        """A logarithmic y axis for the focused chart, or for all."""
+        chosen = self.grid.chosen
+        if chosen is not None:
+            chosen.log_y = not chosen.log_y
+            return
+        self.grid.log_y = not self.grid.log_y
+        for chart in self.query(Chart):
+            chart.log_y = self.grid.log_y
+
+    # ------------------------------------------------------------------ which charts
+
+    def action_near(self, rows: int) -> None:
+        self.grid.focus_near(rows)
+
+    def action_turn(self, by: int) -> None:
+        self.grid.turn(by)
+
+    def action_pin(self) -> None:
+        self._rearrange(self._arrangement.pin)
+
+    def action_hide(self) -> None:
+        self._rearrange(self._arrangement.hide)
+
+    def action_move(self, by: int) -> None:
+        names, shown = self._arrangement.arranged(list(self._groups)), self._in_sight()
+        self._rearrange(lambda name: self._arrangement.move(names, shown, name, by))
+
+    def action_hidden(self) -> None:
+        self._shows_hidden = not self._shows_hidden
+        self._arrange()
+
+    def action_search(self) -> None:
+        search = self.query_one(ChartSearch)
+        search.display, self.query_one(ChartBar).display = True, False
+        search.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Searches as it is typed; what is no expression yet leaves the last one."""
+        event.stop()
+        try:
+            self._pattern = re.compile(event.value, re.IGNORECASE)
+        except re.error as error:
+            event.input.border_title = str(error)
+            event.input.add_class("-invalid")
+            return
+        event.input.remove_class("-invalid")
+        self._arrange()
+        self._say()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._end_search()
+
+    def on_chart_search_left(self, event: ChartSearch.Left) -> None:
+        event.stop()
+        self.query_one(ChartSearch).value = ""
+        self._end_search()
+
+    def _end_search(self) -> None:
+        self.query_one(ChartSearch).display, self.query_one(ChartBar).display = False, True
+        self.grid.focus_on(*self._in_sight()[:1])
+
+    def _in_sight(self) -> list[str]:
+        """The groups that are neither hidden nor searched away, in the user's order."""
+        hidden = () if self._shows_hidden else self._arrangement.hidden
+        names = self._arrangement.arranged(list(self._groups))
+        return [name for name in names if name not in hidden and self._is_wanted(name)]
+
+    def _is_wanted(self, name: str) -> bool:
+        texts = (name, *self._groups[name].keys)
+        return any(self._pattern.search(text) for text in texts)
+
+    def _arrange(self) -> None:
+        self.grid.put(self._in_sight())
+
+    def _rearrange(self, change: Callable[[str], Arrangement]) -> None:
+        """Changes the place of the focused chart, and remembers it."""
+        chosen = self.grid.chosen
+        if chosen is None:
+            return
+        changed = change(chosen.group)
+        if changed != self._arrangement:
+            self._arrangement = changed
+            self._arrange()
+            self._redraw()
+            if self._model:
+                self._remember(self._model, changed)
+
+    @work(thread=True, group="arrangement")
+    def _recall(self, model: str) -> None:
+        self.post_message(self.Recalled(model, arrangement.load(model)))
+
+    def on_charts_recalled(self, event: Recalled) -> None:
+        event.stop()
+        if event.model == self._model and event.arrangement != self._arrangement:
+            self._arrangement = event.arrangement
+            self._arrange()
+            self._redraw()
+
+    @work(thread=True, exclusive=True, group="arrangement")
+    def _remember(self, model: str, changed: Arrangement) -> None:
+        try:
+            arrangement.save(model, changed)
+        except OSError as error:
+            self.post_message(self.Failed(f"The arrangement is not remembered: {error}"))
