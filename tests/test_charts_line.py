@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
-from textual.app import App
+from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
 from textual.geometry import Offset
 from textual.screen import ModalScreen
@@ -26,7 +26,7 @@ MARKS = [Mark(3000, "saved", "checkpoint"), Mark(7000, "out of memory", "error")
 def losses(count=1000, weight=None):
     """A GAN's noisy curves, one of them with a gap, from a fixed seed."""
     rng = np.random.default_rng(7)
-    x = np.arange(1, count + 1) * 10.0
+    x = np.arange(1, count + 1, dtype=np.float64) * 10
     curves = []
     for i, name in enumerate(("G/loss", "D/loss", "D/r1")):
         y = (2.2 - 0.5 * i) * np.exp(-x / 10_000 * (2 + i)) + 0.3 + 0.2 * i
@@ -68,7 +68,7 @@ class ChartApp(App):
         self.shown = series, marks
         self.reactives = reactives
 
-    def compose(self):
+    def compose(self) -> ComposeResult:
         yield self.chart
 
     def on_mount(self):
@@ -101,7 +101,7 @@ def test_looks_light(snap_compare):
 
 
 def test_looks_logarithmic(snap_compare):
-    x = np.arange(1, 2001) * 1.0
+    x = np.arange(1, 2001, dtype=np.float64)
     y = np.exp(-x / 250) * (1 + 0.2 * np.sin(x / 15))
     app = ChartApp([Series("mse", x, y)], title="error", log_y=True)
     assert snap_compare(app, terminal_size=(80, 24))
@@ -164,7 +164,7 @@ async def test_a_chart_out_of_sight_is_drawn_when_it_comes_into_sight():
     class Scrolled(ChartApp):
         CSS = "LineChart { height: 12; } Label { height: 60; }"
 
-        def compose(self):
+        def compose(self) -> ComposeResult:
             with VerticalScroll():
                 yield Label("above")
                 yield self.chart
