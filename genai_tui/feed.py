@@ -122,6 +122,13 @@ class Feed:
         if self._thread.is_alive():
             self._thread.join(timeout=TAKEN_SECONDS)
 
+    def hurry(self) -> None:
+        """Looks at the list at once: something in it has just been changed from here."""
+        for watch in list(self._watches.values()):
+            if isinstance(watch, ListWatch):
+                watch.hurry()
+        self._woken.set()
+
     def list_to(self, target: Target) -> None:
         """From now on ``target`` gets the list of runs."""
         self._watch(target, ListWatch(self._store))
@@ -202,12 +209,18 @@ class ListWatch:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._due = 0.0
+        self._hurried = False
         self._told: list[Summary] | None = None
+
+    def hurry(self) -> None:
+        """Makes the next look read the list, however short ago it was read."""
+        self._hurried = True
 
     def look(self) -> Iterator[Message]:
         began = time.monotonic()
-        if began < self._due:
+        if began < self._due and not self._hurried:
             return
+        self._hurried = False
         summaries = self._store.summaries()
         took = time.monotonic() - began
         self._due = began + max(LIST_EVERY, LIST_SHARE * took)

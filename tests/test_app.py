@@ -131,7 +131,8 @@ async def test_the_palette_has_the_commands_of_the_screen(store: Store) -> None:
     async with app.run_test(size=(100, 50)) as pilot:
         await pilot.press("ctrl+p")
         await until(pilot, lambda: "Pick a generator and train it" in screen_text(app))
-        assert "Theme" in screen_text(app)
+        await pilot.press(*"theme")
+        await until(pilot, lambda: "Choose the colours" in screen_text(app))
 
 
 async def test_keys_typed_before_the_start_are_not_lost(store: Store) -> None:

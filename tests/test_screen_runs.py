@@ -213,7 +213,7 @@ async def test_the_filter_shows_runs_that_contain_every_word(store: Store) -> No
         await pilot.press("enter")
         assert table.has_focus
         await pilot.press("slash", *"zzz")
-        await until(pilot, lambda: "No run contains that." in screen_text(app))
+        await until(pilot, lambda: "No run is meant by that." in screen_text(app))
         await pilot.press("escape")
         await until(pilot, lambda: len(table.runs) == 6)
         assert table.has_focus
@@ -259,7 +259,7 @@ async def test_marked_runs_are_handed_over_for_a_comparison(
     wanted: list[list[str]] = []
 
     def compare(_: StudioApp, event: RunsScreen.CompareWanted) -> None:
-        wanted.append(event.run_ids)
+        wanted.append(list(event.ids))
 
     monkeypatch.setattr(StudioApp, "on_runs_screen_compare_wanted", compare, raising=False)
     async with app.run_test(size=(100, 30), notifications=True) as pilot:

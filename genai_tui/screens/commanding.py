@@ -58,11 +58,18 @@ class Commanding(Screen[None]):
         raise NotImplementedError
 
     @property
+    def in_hand(self) -> list[Summary]:
+        """The runs that deleting is about."""
+        return [self.chosen] if self.chosen is not None else []
+
+    @property
     def idle_actions(self) -> frozenset[str]:
         """What the run's state leaves nothing to do for."""
         run = self.chosen
         if run is None:
             return frozenset({*LIVE_ACTIONS, "resume", "delete"})
+        if run.state == "queued":
+            return frozenset({*LIVE_ACTIONS, "resume", "delete"}) - {"stop"}
         return frozenset({"resume", "delete"}) if run.state in LIVE else LIVE_ACTIONS
 
     @property
@@ -107,9 +114,9 @@ class Commanding(Screen[None]):
             self._resume(self._run(run), None)
 
     def action_delete(self) -> None:
-        run = self.chosen
-        if run is not None:
-            self._measure(self._run(run), visible(run.name))
+        runs = self.in_hand
+        if runs:
+            self._measure([self._run(run) for run in runs], called(runs), len(runs) == 1)
 
     def command(self, verb: Verb) -> None:
         """Leaves a command for the worker, or says why not."""
@@ -162,19 +169,28 @@ class Commanding(Screen[None]):
             self.studio.call_from_thread(self.say, f"{run.label} resumes.")
 
     @work(thread=True, group="delete")
-    def _measure(self, run: Run, name: str) -> None:
+    def _measure(self, runs: list[Run], name: str, one: bool) -> None:
         """A large run takes a while to count."""
         try:
-            size = amounts.size(run.size())
+            size = amounts.size(sum(run.size() for run in runs))
         except OSError:
             size = "an unknown part"
-        question = f"Delete {name} for good? It takes {size} of the disk."
-        then = partial(self._delete, run)
+        question = (
+            f"Delete {name} for good? {'It takes' if one else 'They take'} {size} of the disk."
+        )
+        then = partial(self._delete, runs)
         self.studio.call_from_thread(self._ask, question, "Delete", then, danger=True)
 
     @work(thread=True, group="delete")
-    def _delete(self, run: Run) -> None:
-        try:
-            run.delete()
-        except RunError as error:
-            self.studio.call_from_thread(self.say, str(error), severe=True)
+    def _delete(self, runs: list[Run]) -> None:
+        for run in runs:
+            try:
+                run.delete()
+            except RunError as error:
+                self.studio.call_from_thread(self.say, str(error), severe=True)
+        self.feed.hurry()
+
+
+def called(runs: list[Summary]) -> str:
+    """The name of one run, or how many there are."""
+    return visible(runs[0].name) if len(runs) == 1 else f"{len(runs)} runs"

@@ -1,5 +1,6 @@
-"""Questions that stand in front of a screen: yes or no, how many steps."""
+"""Questions that stand in front of a screen: yes or no, a line of text, how many steps."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -40,6 +41,34 @@ class Confirm(ModalScreen[bool]):
 
     def action_answer(self, answer: bool) -> None:
         self.dismiss(answer)
+
+
+class AskText(ModalScreen[str | None]):
+    """Asks for a line of text; says at once what would be wrong with it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "cancel", tooltip="Leave it as it is", id="text.cancel"),
+    ]
+
+    def __init__(self, question: str, text: str, problem: Callable[[str], str]) -> None:
+        super().__init__()
+        self._question, self._text, self._problem = question, text, problem
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(content(self._question), markup=False)
+            yield Input(self._text)
+            yield Static("", id="wrong", markup=False)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self.query_one("#wrong", Static).update(content(self._problem(event.value.strip())))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if not self._problem(event.value.strip()):
+            self.dismiss(event.value.strip())
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
 
 
 class AskSteps(ModalScreen[int | None]):

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -11,20 +11,23 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
 from genai_tui.feed import Feed
-from genai_tui.screens.commanding import Commanding
-from genai_tui.store import LIVE, Store, Summary
-from genai_tui.widgets.field import Field, entitle
+from genai_tui.screens.annotating import Annotating
+from genai_tui.store import Store, Summary
 from genai_tui.widgets.key_bar import KeyBar
 from genai_tui.widgets.machine import MachinePanel
+from genai_tui.widgets.run_list import RunList
+from genai_tui.widgets.run_look import Look
 from genai_tui.widgets.run_table import RunTable
-
-if TYPE_CHECKING:
-    from textual.widgets import Input
 
 AGES_SECONDS = 20.0
 
 
-class RunsScreen(Commanding):
+def _quiet(key: str, action: str, name: str, tooltip: str) -> Binding:
+    """A key that only the help, the palette and who knows it find."""
+    return Binding(key, action, name, show=False, tooltip=tooltip, id=f"runs.{action}")
+
+
+class RunsScreen(Annotating):
     """What there is, how it goes, and what to press."""
 
     class Opened(Message):
@@ -40,43 +43,49 @@ class RunsScreen(Commanding):
     class CompareWanted(Message):
         """The user wants to see these runs side by side, in the order of the list."""
 
-        def __init__(self, run_ids: list[str]) -> None:
+        def __init__(self, ids: Sequence[str]) -> None:
             super().__init__()
-            self.run_ids = run_ids
+            self.ids = ids
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "new run", tooltip="Pick a generator and train it", id="runs.new"),
-        Binding("d", "delete", "delete", tooltip="Delete the run from disk", id="runs.delete"),
         Binding(
             "slash",
             "filter",
             "filter",
-            tooltip="Show only runs that contain a text",
+            tooltip="Show only runs that some terms mean",
             id="runs.filter",
         ),
+        Binding("o", "sort", "sort", tooltip="Sort by the next column", id="runs.sort"),
+        _quiet("O", "reverse", "reverse", "Turn the order around"),
         Binding("m", "mark", "mark", tooltip="Mark the run, or unmark it", id="runs.mark"),
-        Binding(
-            "M",
-            "unmark_all",
-            "unmark all",
-            show=False,
-            tooltip="Take all marks away",
-            id="runs.unmark",
-        ),
+        _quiet("M", "unmark_all", "unmark all", "Take all marks away"),
         Binding(
             "C", "compare", "compare", tooltip="The marked runs side by side", id="runs.compare"
         ),
+        _quiet("z", "group", "group", "Group by model, by data, as a tree of forks and sweeps"),
+        _quiet("w", "columns", "columns", "Choose the columns"),
+        _quiet("H", "archived", "show archived", "Show the archived runs too, or hide them"),
+        Binding("d", "delete", "delete", tooltip="Delete the run from disk", id="runs.delete"),
         Binding("escape", "clear_filter", "all runs", show=False, tooltip="Show all runs again"),
         Binding("q", "app.quit", "quit", tooltip="Leave; trainings go on", id="runs.quit"),
     ]
 
     def __init__(self, store: Store, feed: Feed) -> None:
         super().__init__(store, feed)
-        self._runs: list[Summary] | None = None
         self._shows_samples = False
-        self._filter = ""
         self.marked: set[str] = set()
         """Ids of the runs that the user has marked."""
+
+    @property
+    def _list(self) -> RunList:
+        return self.query_one(RunList)
+
+    @property
+    def in_hand(self) -> list[Summary]:
+        """The marked runs; where none is marked, the one under the cursor."""
+        marked = [run for run in self._list.runs or [] if run.id in self.marked]
+        return marked or ([self.chosen] if self.chosen is not None else [])
 
     @property
     def chosen(self) -> Summary | None:
@@ -85,23 +94,17 @@ class RunsScreen(Commanding):
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="runs"):
-            with Vertical(id="list"):
-                yield RunTable(id="table")
-                yield Field(id="empty")
+            yield RunList(self.store, id="list")
             with Vertical(id="side"):
                 yield MachinePanel(id="machine")
         yield KeyBar()
 
     def on_mount(self) -> None:
-        table = self.query_one(RunTable)
-        entitle(table, "runs")
-        table.focus()
-        self.query_one("#empty").display = False
-        self.set_interval(AGES_SECONDS, table.tick)
+        self.set_interval(AGES_SECONDS, self.query_one(RunTable).tick)
 
     def on_screen_resume(self) -> None:
         self.feed.list_to(self)
-        if self._runs is not None:
+        if self._list.runs is not None:
             self.feed.machine_to(self)
 
     def on_screen_suspend(self) -> None:
@@ -133,9 +136,9 @@ class RunsScreen(Commanding):
             self.feed.machine_to(self)
 
     def on_feed_runs_read(self, event: Feed.RunsRead) -> None:
-        first, self._runs = self._runs is None, event.summaries
+        first = self._list.runs is None
         self.marked &= {run.id for run in event.summaries}
-        self._show_runs()
+        self._list.show(event.summaries)
         if first:
             self.call_after_refresh(self._load_rest)
 
@@ -151,13 +154,6 @@ class RunsScreen(Commanding):
             self.say(f"{event.run.id} cannot be opened: {event.run.error}", severe=True)
         else:
             self.post_message(self.Opened(event.run.id))
-
-    def on_input_changed(self, event: "Input.Changed") -> None:
-        self._filter = event.value
-        self._show_runs()
-
-    def on_input_submitted(self) -> None:
-        self.query_one(RunTable).focus()
 
     @property
     def idle_actions(self) -> frozenset[str]:
@@ -176,66 +172,45 @@ class RunsScreen(Commanding):
 
     def action_compare(self) -> None:
         """Hands over the marked runs, hidden ones too: a mark outlives a filter."""
-        ids = [run.id for run in self._runs or [] if run.id in self.marked]
+        ids = [run.id for run in self._list.runs or [] if run.id in self.marked]
         if len(ids) > 1:
             self.post_message(self.CompareWanted(ids))
         else:
             self.say("Mark two runs or more with m, then C shows them side by side.")
 
     def _show_marks(self) -> None:
-        self.query_one(RunTable).mark(self.marked)
+        self._list.mark(self.marked)
         self.refresh_bindings()
-        self._entitle()
 
     def action_new(self) -> None:
         self.post_message(self.NewWanted())
 
     async def action_filter(self) -> None:
-        from genai_tui.widgets.run_filter import RunFilter
-
-        if not self.query(RunFilter):
-            await self.query_one("#list").mount(RunFilter())
-        self.query_one(RunFilter).focus()
+        await self._list.start_filter()
 
     async def action_clear_filter(self) -> None:
-        self._filter = ""
-        await self.query("RunFilter").remove()
-        self._show_runs()
-        self.query_one(RunTable).focus()
+        await self._list.clear_filter()
 
-    def _show_runs(self) -> None:
-        if self._runs is None:
-            return
-        wanted = self._filter.lower().split()
-        shown = [run for run in self._runs if _holds(run, wanted)]
-        table = self.query_one(RunTable)
-        table.show(shown)
-        table.display = bool(shown)
-        self._entitle()
-        empty = self.query_one("#empty", Field)
-        empty.display = not shown
-        if not shown:
-            self._show_nothing(empty)
-        elif self.focused is None:
-            table.focus()
+    def action_sort(self) -> None:
+        self._list.dress(self._list.look.sorted_next())
 
-    def _entitle(self) -> None:
-        table = self.query_one(RunTable)
-        entitle(table, "runs", _counted(self._runs or [], table.runs, len(self.marked)))
+    def action_reverse(self) -> None:
+        self._list.dress(self._list.look.reversed())
 
-    def _show_nothing(self, empty: Field) -> None:
-        if self._runs:
-            empty.show("No run contains that.\n\n", ("esc", "bold"), "  shows all runs")
-            return
-        empty.show(
-            ("No runs yet.\n\n", "bold"),
-            ("n", "bold $text-primary"),
-            "  picks a generator and trains it\n",
-            ("?", "bold $text-primary"),
-            "  lists every key\n\n",
-            "or, from a shell:  ",
-            ("genai-tui demo", "$text-primary"),
-        )
+    def action_group(self) -> None:
+        self._list.dress(self._list.look.grouped_next())
+
+    def action_archived(self) -> None:
+        self._list.toggle_archived()
+
+    def action_columns(self) -> None:
+        from genai_tui.screens.columns import ColumnsDialog  # not needed for the first paint
+
+        def decided(look: Look | None) -> None:
+            if look is not None:
+                self._list.dress(look)
+
+        self.studio.push_screen(ColumnsDialog(self._list.look), decided)
 
     def _show_samples(self, run: Summary | None) -> None:
         if not self._shows_samples:
@@ -253,18 +228,3 @@ def _caption(sample: str) -> str:
     """ "samples/step-000500" is "step 500"."""
     step = sample.rpartition("step-")[2]
     return f"step {int(step):,}" if step.isdecimal() else ""
-
-
-def _holds(run: Summary, words: list[str]) -> bool:
-    text = f"{run.name} {run.model} {run.dataset} {run.state} {run.id}".lower()
-    return all(word in text for word in words)
-
-
-def _counted(runs: Sequence[Summary], shown: Sequence[Summary], marked: int) -> str:
-    live = sum(run.state in LIVE for run in runs)
-    parts = [
-        f"{len(shown)} of {len(runs)}" if len(shown) < len(runs) else f"{len(runs)}",
-        f"{live} training" if live else "",
-        f"{marked} marked" if marked else "",
-    ]
-    return " · ".join(part for part in parts if part)

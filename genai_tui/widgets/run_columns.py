@@ -36,13 +36,22 @@ COLUMNS = (
     Column("rate", "steps/s", 7, 8, 65, right=True),
     Column("loss", "loss", 7, 9, 90, right=True),
     Column("curve", "", 4, 16, 85),
+    Column("tags", "tags", 6, 24, 68),
     Column("age", "age", 4, 5, 50, right=True),
 )
+MORE = (
+    Column("note", "note", 8, 40, 40),
+    Column("parent", "begun from", 10, 28, 39),
+    Column("checkpoint", "saved at", 8, 9, 38, right=True),
+    Column("host", "host", 6, 16, 37),
+)
+"""Columns for those who want them."""
+EVERY = (*COLUMNS[:-1], *MORE, COLUMNS[-1])
 
 
-def fitted(width: int) -> list[tuple[Column, int]]:
+def fitted(width: int, columns: Sequence[Column] = COLUMNS) -> list[tuple[Column, int]]:
     """The columns that fit into ``width`` cells, each with its width; all room is used."""
-    kept = list(COLUMNS)
+    kept = list(columns)
     while len(kept) > 1 and _least(kept) > width:
         kept.remove(min(kept, key=lambda column: column.matters))
     spare = width - _least(kept)
@@ -61,12 +70,13 @@ def _least(columns: Sequence[Column]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What the text of a cell is made from."""
+    """What the text of a cell is made from. ``indent`` shows in a tree whose child a run is."""
 
     run: Summary
     width: int
     now: float
     sparkline: Sparkline | None
+    indent: str = ""
 
 
 def text_of(column: Column, cell: Cell) -> str:
@@ -75,11 +85,13 @@ def text_of(column: Column, cell: Cell) -> str:
 
 
 def _state(cell: Cell) -> str:
-    return shown(cell.run.state)
+    run = cell.run
+    place = run.status.waits.partition(" ")[0] if run.state == "queued" else ""  # "2nd"
+    return f"{shown(run.state)} {place}".rstrip()
 
 
 def _name(cell: Cell) -> str:
-    return cell.run.name
+    return cell.indent + cell.run.name
 
 
 def _model(cell: Cell) -> str:
@@ -133,6 +145,28 @@ def _age(cell: Cell) -> str:
     return amounts.age(cell.now - cell.run.created) if cell.run.created else ""
 
 
+def _tags(cell: Cell) -> str:
+    return " ".join(cell.run.tags)
+
+
+def _note(cell: Cell) -> str:
+    return " ".join(cell.run.note.split())
+
+
+def _parent(cell: Cell) -> str:
+    run = cell.run
+    return f"{run.parent.rpartition('-')[2]}@{run.parent_step or 0}" if run.parent else ""
+
+
+def _checkpoint(cell: Cell) -> str:
+    saved = cell.run.status.checkpoint
+    return "" if saved is None else amounts.count(saved)
+
+
+def _host(cell: Cell) -> str:
+    return cell.run.status.host
+
+
 _TEXTS: dict[str, Callable[[Cell], str]] = {
     "state": _state,
     "name": _name,
@@ -143,5 +177,10 @@ _TEXTS: dict[str, Callable[[Cell], str]] = {
     "rate": _rate,
     "loss": _loss,
     "curve": _curve,
+    "tags": _tags,
+    "note": _note,
+    "parent": _parent,
+    "checkpoint": _checkpoint,
+    "host": _host,
     "age": _age,
 }

@@ -1,10 +1,41 @@
-"""The line in which the text that runs must contain is typed."""
+"""The line in which it is typed which runs are shown, with what is wrong in it beside it."""
 
+from textual.app import ComposeResult
+from textual.containers import Horizontal
 from textual.widgets import Input
 
+from genai_tui.widgets.field import Field
 
-class RunFilter(Input):
-    """Every word must occur in a run's name, model, data, state or id."""
+EXAMPLE = (
+    "words, model:gan, state:running, tag:night, loss<0.3, step>1k, created<2d, lr>1e-3, -not, or"
+)
 
-    def __init__(self) -> None:
-        super().__init__(placeholder="name, model, data or state", compact=True)
+
+class RunFilter(Horizontal):
+    """Posts the changes of its input, as Input.Changed and Input.Submitted."""
+
+    DEFAULT_CSS = """
+    RunFilter {
+        height: 1;
+        & Input { width: 1fr; }
+        & Field {
+            width: auto;
+            max-width: 70%;
+            padding: 0 1;
+            color: $text-warning;
+            text-overflow: ellipsis;
+            text-wrap: nowrap;
+        }
+    }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield Input(placeholder=EXAMPLE, compact=True)
+        yield Field()
+
+    def take_focus(self) -> None:
+        self.query_one(Input).focus()
+
+    def tell(self, problem: str) -> None:
+        """Says what is wrong, or nothing."""
+        self.query_one(Field).show(problem, layout=True)

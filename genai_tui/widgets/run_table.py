@@ -4,8 +4,6 @@ import time
 from collections.abc import Collection, Sequence
 from typing import ClassVar
 
-from rich.cells import set_cell_size
-from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
@@ -17,27 +15,17 @@ from textual.strip import Strip
 
 from genai_tui.charts.strips import CompactStrip
 from genai_tui.store import Summary
-from genai_tui.visible import visible
 from genai_tui.widgets.inks import Inks
-from genai_tui.widgets.run_columns import GAP, Cell, Column, Sparkline, fitted, share, text_of
-from genai_tui.widgets.states import COLOURS, shown
+from genai_tui.widgets.run_columns import Sparkline, fitted
+from genai_tui.widgets.run_lines import GUTTER, RunLines, has_tags
+from genai_tui.widgets.run_look import Look
+from genai_tui.widgets.run_order import Row
 
-# The theme's variable of each part of a line, and how strong it is.
-_INKS = {
-    "header": ("foreground", 0.6),
-    "text": ("foreground", 1.0),
-    "muted": ("foreground", 0.7),
-    "curve": ("text-accent", 1.0),
-    "error": ("text-error", 1.0),
-    "mark": ("text-accent", 1.0),
-}
-_CURSOR, _DONE = ("primary", 0.3), ("primary", 0.55)
-MARK, GUTTER = "◆", 1
-_PART_OF = {"model": "muted", "data": "muted", "age": "muted", "curve": "curve"}
+_CURSOR = ("primary", 0.3)
 
 
 class RunTable(ScrollView, can_focus=True):
-    """One line a run, the newest first, below a line of titles. The cursor stays on its run.
+    """One line a run below a line of titles, some under headings. The cursor stays on its run.
 
     The first cell of a line is for the mark of a run that the user has marked.
     """
@@ -70,49 +58,67 @@ class RunTable(ScrollView, can_focus=True):
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._runs: list[Summary] = []
-        self._columns: list[tuple[Column, int]] = []
+        self._rows: list[Row] = []
         self._painted: dict[int, Strip] = {}
-        self._sparkline: Sparkline | None = None
-        self._marked: frozenset[str] = frozenset()
+        self._look = Look()
         self._inks = Inks(self)
+        self._lines = RunLines(self._inks)
         self._known_base: Style | None = None
 
     @property
     def runs(self) -> Sequence[Summary]:
-        return self._runs
+        """The runs that are listed, in their order."""
+        return [row.run for row in self._rows if row.run is not None]
 
     @property
     def chosen(self) -> Summary | None:
         """The run under the cursor."""
-        return self._runs[self.cursor] if self.cursor < len(self._runs) else None
+        return self._rows[self.cursor].run if self.cursor < len(self._rows) else None
 
-    def show(self, runs: list[Summary]) -> None:
+    def show(self, rows: list[Row]) -> None:
         """Shows these; repaints the lines that differ."""
-        before, count = self.chosen, len(self._runs)
-        self._runs = runs
+        before, count = self.chosen, len(self._rows)
+        self._rows = rows
         self.set_reactive(RunTable.cursor, self._line_of(before))
-        if len(runs) != count:
-            self.virtual_size = Size(self.size.width, len(runs) + 1)
+        self._fit_columns()
+        if len(rows) != count:
+            self.virtual_size = Size(self.size.width, len(rows) + 1)
             self._painted.clear()
             self.refresh()
         self._repaint_changed()
         if self.chosen != before:
             self.post_message(self.Highlighted(self.chosen))
 
+    def dress(self, look: Look) -> None:
+        """From now on the list has these columns, and the title of its order is marked."""
+        self._look = look
+        self._lines.sort, self._lines.backwards = look.sort, look.backwards
+        self._fit_columns()
+        self._repaint_changed()
+
+    def reveal(self) -> None:
+        """Scrolls to the cursor, which the order of the list may have moved."""
+        self._reveal(self.cursor)
+
     def mark(self, ids: Collection[str]) -> None:
         """Shows marks on the lines of these runs and on no other."""
-        self._marked = frozenset(ids)
+        self._lines.marked = frozenset(ids)
         self._repaint_changed()
 
     def draw_curves(self, sparkline: Sparkline) -> None:
         """From now on the course of the loss is drawn: what draws it is slow to load."""
-        self._sparkline = sparkline
+        self._lines.sparkline = sparkline
         self._repaint_changed()
 
     def tick(self) -> None:
         """Brings the ages up to date."""
         self._repaint_changed()
+
+    def _fit_columns(self) -> None:
+        wanted = self._look.wanted()
+        if self._look.columns is None and not has_tags(self._rows):
+            wanted = [column for column in wanted if column.name != "tags"]
+        self._lines.columns = fitted(self.size.width - GUTTER, wanted)
 
     def render_line(self, y: int) -> Strip:
         strip = self._painted.get(y)
@@ -121,12 +127,21 @@ class RunTable(ScrollView, can_focus=True):
         return strip
 
     def _line_of(self, before: Summary | None) -> int:
-        if before is None:
+        if before is not None:
+            for index, row in enumerate(self._rows):
+                if row.run is not None and row.run.id == before.id:
+                    return index
+        return self._run_at(0 if before is None else self.cursor, 1)
+
+    def _run_at(self, index: int, direction: int) -> int:
+        """The line of a run at ``index``, or the nearest: first in a direction, then the other."""
+        last = len(self._rows) - 1
+        if last < 0:
             return 0
-        for index, run in enumerate(self._runs):
-            if run.id == before.id:
-                return index
-        return max(0, min(self.cursor, len(self._runs) - 1))
+        index = max(0, min(index, last))
+        ahead = range(index, last + 1) if direction > 0 else range(index, -1, -1)
+        behind = range(index, -1, -1) if direction > 0 else range(index, last + 1)
+        return next((i for i in (*ahead, *behind) if self._rows[i].run is not None), 0)
 
     def _repaint_changed(self) -> None:
         for y, before in list(self._painted.items()):
@@ -136,56 +151,16 @@ class RunTable(ScrollView, can_focus=True):
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def _line(self, y: int) -> Strip:
+        base, width = self._base, self.size.width
         if y == 0:
-            return self._titles()
+            return CompactStrip(self._lines.titles(base)).adjust_cell_length(width, base)
         index = y - 1 + self.scroll_offset.y
-        base = self._base
-        if index >= len(self._runs):
-            return Strip.blank(self.size.width, base)
-        run = self._runs[index]
+        if index >= len(self._rows):
+            return Strip.blank(width, base)
         if index == self.cursor:
             base += self._inks.behind(*_CURSOR)
-        cells = self._broken(run, base) if run.state == "broken" else self._cells(run, base)
-        mark = MARK if run.id in self._marked else " " * GUTTER
-        segments = [Segment(mark, base + self._ink("mark")), *cells]
-        return CompactStrip(segments).adjust_cell_length(self.size.width, base)
-
-    def _titles(self) -> Strip:
-        style = self._base + self._ink("header")
-        texts = (_set(column.title, width, column.right) for column, width in self._columns)
-        line = " " * GUTTER + (" " * GAP).join(texts)
-        return CompactStrip([Segment(line, style)]).adjust_cell_length(self.size.width, style)
-
-    def _cells(self, run: Summary, base: Style) -> list[Segment]:
-        now = time.time()
-        segments: list[Segment] = []
-        for column, width in self._columns:
-            text = text_of(column, Cell(run, width, now, self._sparkline))
-            text = _set(text, width, column.right)
-            segments += self._inked(column, text, run, base)
-            segments.append(Segment(" " * GAP, base))
-        return segments[:-1]
-
-    def _inked(self, column: Column, text: str, run: Summary, base: Style) -> list[Segment]:
-        if column.name == "step":
-            done = round(len(text) * share(run))
-            return [
-                Segment(text[:done], base + self._inks.behind(*_DONE)),
-                Segment(text[done:], base),
-            ]
-        if column.name == "state":
-            return [Segment(text, base + self._state_ink(run))]
-        return [Segment(text, base + self._ink(_PART_OF.get(column.name, "text")))]
-
-    def _broken(self, run: Summary, base: Style) -> list[Segment]:
-        state = _set(shown(run.state), 13, False)
-        what = run.error.rpartition(f"{run.id}/")[2]  # the name of a file says enough
-        reason = visible(f"{run.id}: {what}")
-        room = max(0, self.size.width - GUTTER - 13 - GAP)
-        return [
-            Segment(state + " " * GAP, base + self._state_ink(run)),
-            Segment(_set(reason, room, False), base + self._ink("error")),
-        ]
+        segments = self._lines.line(self._rows[index], base, width, time.time())
+        return CompactStrip(segments).adjust_cell_length(width, base)
 
     @property
     def _base(self) -> Style:
@@ -193,12 +168,6 @@ class RunTable(ScrollView, can_focus=True):
         if self._known_base is None:
             self._known_base = self.rich_style
         return self._known_base
-
-    def _ink(self, part: str) -> Style:
-        return self._inks.text(*_INKS[part])
-
-    def _state_ink(self, run: Summary) -> Style:
-        return self._inks.text(COLOURS[run.state])
 
     def watch_cursor(self, before: int, after: int) -> None:
         self._reveal(after)
@@ -211,7 +180,8 @@ class RunTable(ScrollView, can_focus=True):
         self.post_message(self.Highlighted(self.chosen))
 
     def validate_cursor(self, cursor: int) -> int:
-        return max(0, min(cursor, len(self._runs) - 1))
+        """Headings are passed over."""
+        return self._run_at(cursor, 1 if cursor >= self.cursor else -1)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         self._painted.clear()
@@ -219,13 +189,15 @@ class RunTable(ScrollView, can_focus=True):
 
     def _reveal(self, index: int) -> None:
         top, room = self.scroll_offset.y, max(1, self.size.height - 1)
+        if index <= top and all(row.run is None for row in self._rows[:index]):
+            index = 0  # the heading above the first run
         if index < top:
             self.scroll_to(y=index, animate=False, immediate=True)
         elif index >= top + room:
             self.scroll_to(y=index - room + 1, animate=False, immediate=True)
 
     def on_resize(self) -> None:
-        self._columns = fitted(self.size.width - GUTTER)
+        self._fit_columns()
         self._painted.clear()
         self._reveal(self.cursor)
         self.refresh()
@@ -244,7 +216,7 @@ class RunTable(ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         index = event.y - 1 + self.scroll_offset.y
-        if event.y < 1 or index >= len(self._runs):
+        if event.y < 1 or index >= len(self._rows) or self._rows[index].run is None:
             return
         if index == self.cursor and event.chain > 1:
             self.action_open()
@@ -264,9 +236,4 @@ class RunTable(ScrollView, can_focus=True):
         self.cursor = 0
 
     def action_last(self) -> None:
-        self.cursor = len(self._runs) - 1
-
-
-def _set(text: str, width: int, right: bool) -> str:
-    """``text`` in exactly ``width`` cells, wide characters counted as two."""
-    return text.rjust(width) if right else set_cell_size(text, width)
+        self.cursor = len(self._rows) - 1
