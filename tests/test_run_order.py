@@ -17,7 +17,7 @@ def run(id: str, **fields: Any) -> Summary:
 
 
 def lines(rows: list[Row]) -> list[str]:
-    return [row.heading or f"{row.indent}{row.run.name}" for row in rows if row.run or row.heading]
+    return [row.indent + row.run.name if row.run else row.heading for row in rows]
 
 
 def names(runs: list[Summary]) -> str:
