@@ -164,12 +164,15 @@ class StudioApp(PictureHost[None]):
     def on_compare_screen_closed(self) -> None:
         self.pop_screen()
 
-    def on_new_run_screen_started(self, event: "NewRunMessage") -> None:
+    def on_new_run_screen_started(self, event: "RunMessage") -> None:
         self.pop_screen()
         self.open_run(event.run_id)
 
     def on_new_run_screen_cancelled(self) -> None:
         self.pop_screen()
+
+    def on_gpus_screen_opened(self, event: "RunMessage") -> None:
+        self.open_run(event.run_id)
 
     def on_run_screen_closed(self) -> None:
         if len(self.screen_stack) == 2 and self._open_run is not None:
@@ -274,8 +277,8 @@ def _settle() -> None:
     gc.enable()
 
 
-class NewRunMessage(Message):
-    """What the App needs of NewRunScreen.Started, whose module is loaded when it is wanted."""
+class RunMessage(Message):
+    """What the App needs of a message about a run, whose module is loaded when it is wanted."""
 
     run_id: str
 

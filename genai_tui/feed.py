@@ -106,6 +106,7 @@ class Feed:
         self._store = store
         self._watches: dict[Target, Watch] = {}
         self._watcher: Watcher | None = None
+        self._machine_target: Target | None = None
         self._stopped = threading.Event()
         self._woken = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="feed", daemon=True)
@@ -117,8 +118,7 @@ class Feed:
         """Ends the thread; when this returns nothing is posted any more."""
         self._stopped.set()
         self._woken.set()
-        if self._watcher:
-            self._watcher.stop()
+        self._stop_watching()
         if self._thread.is_alive():
             self._thread.join(timeout=TAKEN_SECONDS)
 
@@ -150,16 +150,23 @@ class Feed:
         """
         from genai_tui.telemetry.watcher import Watcher
 
-        self.machine_stop()
+        self._stop_watching()
+        self._machine_target = target
         self._watcher = Watcher(
             lambda sample: target.post_message(self.MachineRead(sample)),
-            self._store.root,
+            _there(self._store.root),
             every,
             processes=processes,
         )
         self._watcher.start()
 
-    def machine_stop(self) -> None:
+    def machine_stop(self, target: Target) -> None:
+        """Tells ``target`` nothing of the machine any more; whoever has taken its place goes on."""
+        if target is self._machine_target:
+            self._stop_watching()
+
+    def _stop_watching(self) -> None:
+        self._machine_target = None
         if self._watcher:
             self._watcher.stop()
             self._watcher = None
@@ -332,6 +339,11 @@ def _modified(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
+
+
+def _there(folder: Path) -> Path:
+    """The folder, or the one around it where it has not been made yet."""
+    return next(each for each in (folder, *folder.parents) if each.exists())
 
 
 def _decoder() -> codecs.IncrementalDecoder:

@@ -55,8 +55,15 @@ def _settings(studio: "StudioApp") -> Screen[None]:
     return SettingsScreen()
 
 
+def _gpus(studio: "StudioApp") -> Screen[None]:
+    from genai_tui.screens.gpus import GpusScreen
+
+    return GpusScreen(studio.store, studio.feed)
+
+
 PLACES = (
     Place("1", HOME, "All runs", _runs),
+    Place("3", "gpus", "GPUs, host and processes", _gpus),
     Place("4", "settings", "Theme, keys, pictures and the rest", _settings),
 )
 BY_NAME = {place.name: place for place in PLACES}

@@ -25,6 +25,7 @@ class StillFeed(Feed):
         super().__init__(store)
         self.listener: Target | None = None
         self.followers: dict[Target, RunWatch | SamplesWatch] = {}
+        self.watcher: Target | None = None
         self.stopped = False
 
     def start(self) -> None: ...
@@ -41,11 +42,12 @@ class StillFeed(Feed):
     def samples_to(self, run: Run, target: Target) -> None:
         self.followers[target] = SamplesWatch(run)
 
-    def machine_to(
-        self, target: Target, every: float = 1.0, *, processes: bool = False
-    ) -> None: ...
+    def machine_to(self, target: Target, every: float = 1.0, *, processes: bool = False) -> None:
+        self.watcher = target
 
-    def machine_stop(self) -> None: ...
+    def machine_stop(self, target: Target) -> None:
+        if target is self.watcher:
+            self.watcher = None
 
     def drop(self, target: Target) -> None:
         self.followers.pop(target, None)

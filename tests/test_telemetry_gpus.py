@@ -242,8 +242,8 @@ def test_all_gpus_are_visible_without_a_setting() -> None:
         (0x0, []),
         (0x1, []),  # idle
         (0x10, []),  # in step with others
-        (0x44, ["power cap", "too hot (hardware)"]),
-        (0x1AA, ["clocks set by the user", "hardware slowdown", "too hot (software)"]),
+        (0x44, ["too hot (hardware)", "power cap"]),
+        (0xAA, ["too hot", "power brake", "hardware slowdown", "clocks set by the user"]),
         (1 << 40, []),  # of a driver to come
     ],
 )
@@ -251,7 +251,4 @@ def test_what_holds_the_clocks_down_is_said_in_words(
     driver: Driver, probe: Probe, bits: int, words: list[str]
 ) -> None:
     driver.set({"reasons": bits})
-    throttling = probe.sample(0).gpus[0].throttling
-    assert throttling is not None
-    assert throttling[: len(words)] == words
-    assert bool(throttling) == bool(words)
+    assert probe.sample(0).gpus[0].throttling == words

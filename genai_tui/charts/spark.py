@@ -8,8 +8,16 @@ from numpy.typing import ArrayLike, NDArray
 _BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
 
 
-def sparkline(values: ArrayLike, width: int, *, ascii: bool = False) -> str:
+def sparkline(
+    values: ArrayLike,
+    width: int,
+    *,
+    ascii: bool = False,
+    bounds: tuple[float, float] | None = None,
+) -> str:
     """At most `width` characters for `values` of shape [n], from the lowest to the highest bar.
+
+    `bounds` are the values of the lowest and the highest bar, else those of the series.
 
     More values than characters are averaged in groups. A group without a finite value is a
     space; at the very end it is "!", since a series that ends in NaN has gone wrong.
@@ -19,7 +27,8 @@ def sparkline(values: ArrayLike, width: int, *, ascii: bool = False) -> str:
         return ""
     means = _means(np.where(np.isfinite(series), series, np.nan), width)
     bars = _ASCII_BARS if ascii else _BARS
-    text = [" " if level < 0 else bars[level] for level in _levels(means)]
+    scaled = (bounds[0] / len(series), bounds[1] / len(series)) if bounds else None
+    text = [" " if level < 0 else bars[level] for level in _levels(means, scaled)]
     return "".join(text[:-1]) + (text[-1] if np.isfinite(series[-1]) else "!")
 
 
@@ -33,13 +42,14 @@ def _means(series: NDArray[np.float64], width: int) -> NDArray[np.float64]:
         return total / known
 
 
-def _levels(means: NDArray[np.float64]) -> list[int]:
-    """Bars from 0 to 7, 3 for a constant, -1 for NaN."""
+def _levels(means: NDArray[np.float64], bounds: tuple[float, float] | None) -> list[int]:
+    """Bars from 0 to 7, 3 for a constant, -1 for NaN; `bounds` are divided as the means are."""
     finite = means[np.isfinite(means)]
     if not len(finite):
         return [-1] * len(means)
-    low, high = finite.min() / 2, finite.max() / 2
+    low, high = bounds or (finite.min(), finite.max())
+    low, high = low / 2, high / 2
     if low == high:
         return [3 if known else -1 for known in np.isfinite(means)]
-    share = (means / 2 - low) / (high - low)
+    share = np.clip((means / 2 - low) / (high - low), 0, 1)
     return [-1 if math.isnan(level) else round(7 * level) for level in share.tolist()]

@@ -108,10 +108,10 @@ class RunsScreen(Annotating):
             self.feed.machine_to(self)
 
     def on_screen_suspend(self) -> None:
-        self.feed.machine_stop()
+        self.feed.machine_stop(self)
 
     def on_unmount(self) -> None:
-        self.feed.machine_stop()
+        self.feed.machine_stop(self)
         self.feed.drop(self)
 
     @work(thread=True)

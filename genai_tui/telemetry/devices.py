@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from genai_tui.telemetry.driver import Driver, DriverError, attempt, phrase
 
+MIG_PROBLEM = "utilisation: not measured under MIG"
 FELL_OFF = "the GPU fell off the bus: look for Xid in dmesg, reboot"
 
 

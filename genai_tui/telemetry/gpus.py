@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from genai_tui.telemetry.amd import Amd
 from genai_tui.telemetry.answers import Answers
-from genai_tui.telemetry.devices import Device, visible
+from genai_tui.telemetry.devices import MIG_PROBLEM, Device, visible
 from genai_tui.telemetry.driver import Code, Driver, phrase
 from genai_tui.telemetry.nvml import Nvml
 from genai_tui.telemetry.record import Gpu
@@ -14,7 +14,6 @@ from genai_tui.telemetry.session import Session
 
 SLOW_S = 3.0  # power and processes take the driver milliseconds, and change slowly
 LAZY_S = 5.0  # what takes tens of milliseconds, or hardly ever changes
-MIG_PROBLEM = "utilisation: not measured under MIG"
 HIDDEN = "CUDA_VISIBLE_DEVICES hides every GPU"
 NONE = phrase(Code.NOT_FOUND)
 

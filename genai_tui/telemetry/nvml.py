@@ -9,14 +9,15 @@ from genai_tui.telemetry.record import GpuProcess
 # What an older driver says of the newer form of a call.
 _OLDER = {Code.FUNCTION_NOT_FOUND, Code.NOT_SUPPORTED, Code.STRUCT_VERSION_MISMATCH}
 
-# Bits of nvmlClocksEventReasons. An idle GPU and a synchronised group slow down for good reason.
+# Bits of nvmlClocksEventReasons, the gravest first. An idle GPU and a synchronised group slow down
+# for good reason.
 _REASONS = {
-    0x2: "clocks set by the user",
-    0x4: "power cap",
-    0x8: "hardware slowdown",
-    0x20: "too hot (software)",
     0x40: "too hot (hardware)",
+    0x20: "too hot",
     0x80: "power brake",
+    0x8: "hardware slowdown",
+    0x4: "power cap",
+    0x2: "clocks set by the user",
     0x100: "display clocks",
     0x200: "board limit",
     0x400: "reliability limit",

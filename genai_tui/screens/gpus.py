@@ -1,0 +1,301 @@
+"""The machine: every GPU with its last ten minutes, the host, and what runs on them."""
+
+import time
+from dataclasses import replace
+from functools import partial
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Input
+
+from genai_tui import processes, signalling
+from genai_tui.feed import Feed
+from genai_tui.processes import ORDERS, Owners, Row
+from genai_tui.screens.commanding import Commanding
+from genai_tui.store import LIVE, RunError, Store, Summary
+from genai_tui.telemetry import journal
+from genai_tui.telemetry.record import Gpu, Process, Snapshot, Telemetry
+from genai_tui.widgets.device_table import DeviceTable
+from genai_tui.widgets.field import Field, entitle
+from genai_tui.widgets.host_panel import HostPanel
+from genai_tui.widgets.key_bar import KeyBar
+from genai_tui.widgets.machine import gpu_name, no_gpu
+from genai_tui.widgets.process_table import ProcessFilter, ProcessTable
+from genai_tui.widgets.trace_grid import TraceGrid
+from genai_tui.widgets.traces import MINUTES, Traces
+
+EVERY_SECONDS = 1.0
+SILENT_SECONDS = 5.0
+"""After so long without a reading the page says so."""
+BACKFILL_BYTES = 2**20
+BACKFILL_RUNS = 8
+_BORDERS, _TITLE, _HOST, _KEYS = 2, 1, 2, 1
+_LEAST_PROCESSES, _LEAST_GRAPHS, _GAUGE_LOW, _GAUGE_HIGH = 9, 5, 3, 8
+
+
+class GpusScreen(Commanding):
+    """Holds what is known of the machine; its widgets are told what to draw."""
+
+    class Opened(Message):
+        """The user wants to watch a run."""
+
+        def __init__(self, run_id: str) -> None:
+            super().__init__()
+            self.run_id = run_id
+
+    CSS_PATH = "gpus.tcss"
+    AUTO_FOCUS = "ProcessTable"
+    ALLOW_IN_MAXIMIZED_VIEW = "KeyBar"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "slash", "filter", "filter", tooltip="Only processes with a text", id="gpus.filter"
+        ),
+        Binding("left", "device(-1)", "GPU before", show=False, tooltip="Graphs of the GPU before"),
+        Binding("right", "device(1)", "next GPU", show=False, tooltip="Graphs of the next GPU"),
+        Binding("f", "maximise", "graphs", tooltip="The graphs alone, or all", id="gpus.f"),
+        Binding("q,escape", "close", "back", tooltip="Back to what was before", id="gpus.q"),
+    ]
+
+    def __init__(self, store: Store, feed: Feed) -> None:
+        super().__init__(store, feed)
+        self._traces = Traces()
+        self._snapshot: Snapshot | None = None
+        self._gpus: list[Gpu] = []
+        self._processes: list[Process] | None = None
+        self._owners: Owners = {}
+        self._heard = time.monotonic()
+        self._watches = False
+        self._early: list[Telemetry] | None = []  # what came before the past was read
+
+    @property
+    def chosen(self) -> Summary | None:
+        """The run that the process under the cursor works for."""
+        tables = self.query(ProcessTable)  # a key may come before there is any
+        row = tables.first().chosen if tables else None
+        return row.owner.run if row and row.owner else None
+
+    def compose(self) -> ComposeResult:
+        yield Field(id="silent")
+        yield Field(id="no-gpu")
+        yield DeviceTable(self._traces, id="devices")
+        yield HostPanel(self._traces, id="host")
+        yield TraceGrid(self._traces, id="graphs")
+        yield ProcessTable(id="processes")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        for id in ("#silent", "#devices"):
+            self.query_one(id).display = False
+        self.query_one("#no-gpu", Field).show(("asking the driver …", "$text-muted"))
+        entitle(self.query_one(ProcessTable), "processes")
+        self.query_one(TraceGrid).show(None, "")
+        self.set_interval(SILENT_SECONDS, self._listen)
+        self._backfill()
+
+    def on_screen_resume(self) -> None:
+        if not self._watches:
+            self._watches = True
+            self.feed.list_to(self)
+            self.feed.machine_to(self, EVERY_SECONDS, processes=True)
+            self._heard = time.monotonic()
+
+    def on_screen_suspend(self) -> None:
+        """Behind a question the page goes on; behind another page it rests."""
+        if not self.studio.screen.is_modal:
+            self._rest()
+
+    def on_unmount(self) -> None:
+        self._rest()
+
+    def _rest(self) -> None:
+        self._watches = False
+        self.feed.machine_stop(self)
+        self.feed.drop(self)
+
+    # ------------------------------------------------------------------ what is read
+
+    @work(thread=True)
+    def _backfill(self) -> None:
+        """Reads what the runs of this machine have measured in the last ten minutes."""
+        live = [run for run in self.store.summaries() if run.state in LIVE][:BACKFILL_RUNS]
+        since = time.time() - 60 * MINUTES
+        found: list[Telemetry] = []
+        for run in live:
+            read = journal.read(self._run(run).telemetry, -BACKFILL_BYTES)
+            found += [sample for sample in read.samples if sample.t >= since]
+        found.sort(key=lambda sample: sample.t)
+        if self.is_attached:
+            self.studio.call_from_thread(self._remember, found)
+
+    def _remember(self, past: list[Telemetry]) -> None:
+        """Traces take samples oldest first: the past, and then what came while it was read."""
+        early, self._early = self._early or [], None
+        if past:
+            self._traces.refold([*past, *early])
+            self._show()
+
+    def on_feed_runs_read(self, event: Feed.RunsRead) -> None:
+        self._owners = processes.owners_of(event.summaries)
+        self._show_processes()
+
+    def on_feed_machine_read(self, event: Feed.MachineRead) -> None:
+        snapshot = event.sample
+        self._heard = time.monotonic()
+        self._traces.fold([snapshot])
+        if self._early is not None:
+            self._early.append(snapshot)
+        self._snapshot, self._gpus = snapshot, snapshot.gpus
+        is_new = snapshot.processes is not None
+        self._processes = snapshot.processes if is_new else self._processes
+        self._show()
+        if is_new:
+            self._show_processes()
+
+    def _listen(self) -> None:
+        silence = time.monotonic() - self._heard
+        field = self.query_one("#silent", Field)
+        field.display = silence > SILENT_SECONDS
+        field.show(f"no reading for {silence:.0f} s: what stands below is old")
+
+    # ------------------------------------------------------------------ what is drawn
+
+    def _show(self) -> None:
+        if self._snapshot is None:
+            return
+        devices, none = self.query_one(DeviceTable), self.query_one("#no-gpu", Field)
+        devices.display, none.display = bool(self._gpus), not self._gpus
+        none.show((no_gpu(self._snapshot), "bold"))
+        entitle(devices, _counted(self._gpus))
+        devices.show(self._gpus)
+        self.query_one(HostPanel).show_sample(self._snapshot)
+        self._show_graphs()
+        self._arrange()
+
+    def _show_graphs(self) -> None:
+        gpu = self.query_one(DeviceTable).chosen if self._gpus else None
+        self.query_one(TraceGrid).show(gpu, gpu_name(gpu) if gpu else "")
+
+    def _show_processes(self) -> None:
+        if self._processes is None or self._snapshot is None:
+            return
+        found = processes.rows(self._processes, self._gpus, self._snapshot.strangers, self._owners)
+        table = self.query_one(ProcessTable)
+        table.show(found, has_gpus=bool(self._gpus))
+        self._count(found)
+
+    def _count(self, found: list[Row]) -> None:
+        table = self.query_one(ProcessTable)
+        words = f" with {table.view.words!r}" if table.view.words else ""
+        shown = len(table.rows)
+        many = f"{shown}" if shown == len(found) else f"{shown} of {len(found)}"
+        order = "ours, then by GPU" if table.view.order == ORDERS[0] else f"by {table.view.order}"
+        entitle(table, f"{many} processes{words}", order)
+
+    def _arrange(self) -> None:
+        """Devices and processes first; graphs where there is height for them."""
+        devices, graphs = self.query_one(DeviceTable), self.query_one(TraceGrid)
+        if self.maximized is not None:
+            return
+        taken = min(len(self._gpus), self.size.height // 3) + _TITLE if self._gpus else -_TITLE
+        devices.styles.height = taken + _BORDERS
+        below = max(_LEAST_PROCESSES, self.size.height // 3)
+        left = self.size.height - taken - _BORDERS - _HOST - _KEYS - below
+        rows = graphs.rows_for(self.size.width - 4)
+        high = max(_GAUGE_LOW, min(_GAUGE_HIGH, (left - _BORDERS) // rows))
+        wanted = high * rows + _BORDERS
+        graphs.display = left >= _LEAST_GRAPHS
+        graphs.styles.height = max(0, min(wanted, left))
+
+    def on_resize(self) -> None:
+        self._arrange()
+
+    # ------------------------------------------------------------------ what keys do
+
+    def on_device_table_highlighted(self) -> None:
+        self._show_graphs()
+
+    def on_device_table_opened(self) -> None:
+        self.action_maximise()
+
+    def on_process_table_highlighted(self) -> None:
+        self.refresh_bindings()
+
+    def on_process_table_looked(self) -> None:
+        self._show_processes()
+
+    def on_process_table_opened(self, event: ProcessTable.Opened) -> None:
+        row = event.row
+        if row.owner is not None:
+            self.post_message(self.Opened(row.owner.run.id))
+        else:
+            self.say(f"Process {row.pid} belongs to no run of {self.store.root}.")
+
+    def on_process_table_signal_wanted(self, event: ProcessTable.SignalWanted) -> None:
+        from genai_tui.screens.signal_dialog import SignalDialog
+
+        refused = signalling.refusal(event.row)
+        if refused:
+            self.say(refused, severe=True)
+        else:
+            self.studio.push_screen(SignalDialog(event.row), partial(self._signal, event.row))
+
+    def _signal(self, row: Row, answer: str | None) -> None:
+        from genai_tui.screens.signal_dialog import STOP
+
+        if answer == STOP:
+            self._stop(row)
+        elif answer is not None:
+            self.say(signalling.send(row, answer))
+
+    def _stop(self, row: Row) -> None:
+        if row.owner is None:
+            return
+        try:
+            self._run(row.owner.run).command("stop")
+        except (RunError, OSError) as error:
+            self.say(str(error), severe=True)
+        else:
+            self.say(f"{row.owner.run.name} stops after this step, with a checkpoint.")
+
+    async def action_filter(self) -> None:
+        if not self.query(ProcessFilter):
+            await self.mount(ProcessFilter(), before=self.query_one(KeyBar))
+        self.query_one(ProcessFilter).focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        table = self.query_one(ProcessTable)
+        table.look(replace(table.view, words=event.value))
+
+    async def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.query_one(ProcessTable).focus()
+        if not event.value:
+            await self.query(ProcessFilter).remove()
+
+    def action_device(self, by: int) -> None:
+        self.query_one(DeviceTable).action_move(by)
+
+    def action_maximise(self) -> None:
+        if self.maximized is not None:
+            self.minimize()
+            self._arrange()
+        else:
+            graphs = self.query_one(TraceGrid)
+            graphs.display = True
+            self.maximize(graphs, container=False)
+
+    def action_close(self) -> None:
+        if self.maximized is not None:
+            self.action_maximise()
+        elif self.query_one(ProcessTable).view.words:
+            self.query_one(ProcessFilter).action_leave()
+        else:
+            self.dismiss()
+
+
+def _counted(gpus: list[Gpu]) -> str:
+    cards = sum(not gpu.parent for gpu in gpus)
+    instances = len(gpus) - cards
+    return f"{cards} GPU{'s' * (cards != 1)}" + (f" · {instances} MIG" if instances else "")

@@ -1,0 +1,86 @@
+"""Asks which signal a process shall get; to a run's worker it offers the better way first."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from genai_tui.processes import Row
+from genai_tui.visible import visible
+from genai_tui.widgets.field import Part, content
+
+STOP = "stop"
+_LEAVE = "leave"
+_COMMAND_LENGTH = 160
+_KEYS = {"s": STOP, "i": "INT", "t": "TERM", "k": "KILL", "n": _LEAVE}
+
+
+class SignalDialog(ModalScreen[str | None]):
+    """Answers STOP, the name of a signal, or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(key, f"answer('{answer}')", answer, show=False) for key, answer in _KEYS.items()),
+        Binding("escape,q", f"answer('{_LEAVE}')", "leave it", tooltip="Send nothing"),
+    ]
+
+    def __init__(self, row: Row) -> None:
+        super().__init__()
+        self._row = row
+        works = row.owner is not None and row.owner.role.startswith("worker")
+        self._run = visible(row.owner.run.name) if works and row.owner is not None else ""
+
+    def compose(self) -> ComposeResult:
+        ways = list(_ways(bool(self._run)))
+        with Vertical(classes="dialog", id="signals"):
+            yield Static(content(*self._question()), markup=False)
+            yield OptionList(*(_option(*way) for way in ways), compact=True)
+
+    def on_mount(self) -> None:
+        ways = self.query_one(OptionList)
+        ways.highlighted = 0 if self._run else ways.option_count - 1
+        ways.focus()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self.action_answer(event.option_id or _LEAVE)
+
+    def action_answer(self, answer: str) -> None:
+        if answer == STOP and not self._run:
+            return
+        self.dismiss(None if answer == _LEAVE else answer)
+
+    def _question(self) -> list[Part]:
+        process = self._row.process
+        command = visible(process.command, limit=_COMMAND_LENGTH) if process else ""
+        parts: list[Part] = [
+            (f"Process {self._row.pid}\n", "bold"),
+            (f"{command}\n", "$text-muted"),
+        ]
+        if self._run:
+            sentence = (
+                "\nIt trains the run {}. A stop ends it after this step, with a checkpoint.\n"
+            )
+            parts.append(sentence.format(self._run))
+        return parts
+
+
+def _ways(works: bool) -> list[tuple[str, str, str]]:
+    """Key, answer, what it means."""
+    ends = "ends it; its keeper resumes from the newest checkpoint"
+    asks = "asks it to stop with a checkpoint" if works else "asks it to end"
+    found = [
+        ("i", "INT", "interrupts it, as ctrl+c does"),
+        ("t", "TERM", asks),
+        ("k", "KILL", ends if works else "ends it at once: it saves nothing"),
+        ("n", _LEAVE, "sends nothing"),
+    ]
+    return [("s", STOP, "ends it with a checkpoint (recommended)"), *found] if works else found
+
+
+def _option(key: str, answer: str, meaning: str) -> Option:
+    prompt = Content.assemble((f" {key} ", "bold"), f"{answer:<6}", (meaning, "$text-muted"))
+    return Option(prompt, id=answer)

@@ -1,0 +1,224 @@
+"""A table of which only the visible lines are drawn, and of those only the cells that change."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from genai_tui.charts.strips import CompactStrip
+from genai_tui.widgets.inks import Inks
+
+GAP = 1
+_CURSOR, _RESTING = ("primary", 0.3), ("foreground", 0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class LineColumn:
+    """A column between its least and its largest width; the one that matters least goes first."""
+
+    name: str
+    title: str
+    least: int
+    most: int
+    matters: int
+    right: bool = False
+
+
+def fitted(columns: Sequence[LineColumn], width: int) -> list[tuple[LineColumn, int]]:
+    """The columns that fit into ``width`` cells, each with its width; what matters grows first."""
+    kept = list(columns)
+    while len(kept) > 1 and _least(kept) > width:
+        kept.remove(min(kept, key=lambda column: column.matters))
+    spare = max(0, width - _least(kept))
+    widths = {column: column.least for column in kept}
+    for column in sorted(kept, key=lambda column: -column.matters):
+        more = min(column.most - column.least, spare)
+        widths[column] += more
+        spare -= more
+    return [(column, widths[column]) for column in kept]
+
+
+def _least(columns: Sequence[LineColumn]) -> int:
+    return sum(column.least for column in columns) + GAP * (len(columns) - 1)
+
+
+class LineTable(ScrollView, can_focus=True):
+    """One line a key, below a line of titles. The cursor stays on its key.
+
+    Subclasses say what a line and the titles are; they call `follow` when the lines change.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "move(1)", "down", show=False, tooltip="To the next line"),
+        Binding("up", "move(-1)", "up", show=False, tooltip="To the line before"),
+        Binding("pagedown", "page(1)", "page down", show=False, tooltip="A page down"),
+        Binding("pageup", "page(-1)", "page up", show=False, tooltip="A page up"),
+        Binding("home", "first", "first", show=False, tooltip="To the first line"),
+        Binding("end", "last", "last", show=False, tooltip="To the last line"),
+    ]
+
+    cursor: reactive[int] = reactive(0, repaint=False)
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.inks = Inks(self)
+        self._keys: Sequence[Hashable] = []
+        self._painted: dict[int, Strip] = {}
+        self._known_base: Style | None = None
+
+    def titles(self) -> list[Segment]:
+        """The line above all others."""
+        raise NotImplementedError
+
+    def line(self, index: int, base: Style) -> list[Segment]:
+        """A line on the background ``base``."""
+        raise NotImplementedError
+
+    def cursor_moved(self) -> None:
+        """Another line is under the cursor."""
+
+    def follow(self, keys: Sequence[Hashable]) -> None:
+        """Shows the lines that now have these keys."""
+        before = self._keys[self.cursor] if self.cursor < len(self._keys) else None
+        count, self._keys = len(self._keys), keys
+        place = keys.index(before) if before in keys else min(self.cursor, len(keys) - 1)
+        self.set_reactive(LineTable.cursor, max(0, place))
+        if len(keys) != count:
+            self.virtual_size = Size(self.size.width, len(keys) + 1)
+            self._reveal(self.cursor)
+            self.repaint_all()
+        else:
+            self.repaint_changed()
+        if not keys or before != keys[self.cursor]:
+            self.cursor_moved()
+
+    def repaint_all(self) -> None:
+        """All that is on the screen may have changed."""
+        self._painted.clear()
+        self.refresh()
+
+    def repaint_changed(self) -> None:
+        """Repaints of the visible lines the stretches that differ."""
+        for y, before in list(self._painted.items()):
+            after = self._strip(y)
+            span = _difference(before, after)
+            if span:
+                self._painted[y] = after
+                self.refresh(Region(span[0], y, span[1] - span[0], 1))
+
+    def render_line(self, y: int) -> Strip:
+        strip = self._painted.get(y)
+        if strip is None:
+            strip = self._painted[y] = self._strip(y)
+        return strip
+
+    def _strip(self, y: int) -> Strip:
+        base = self._base
+        index = y - 1 + self.scroll_offset.y
+        if y == 0:
+            segments = self.titles()
+        elif index < len(self._keys):
+            if index == self.cursor:
+                base += self.inks.behind(*(_CURSOR if self.has_focus else _RESTING))
+            segments = self.line(index, base)
+        else:
+            segments = []
+        return CompactStrip(segments).adjust_cell_length(self.size.width, base)
+
+    @property
+    def _base(self) -> Style:
+        """The widget's own style, looked up once: Textual asks all its ancestors."""
+        if self._known_base is None:
+            self._known_base = self.rich_style
+        return self._known_base
+
+    @property
+    def base(self) -> Style:
+        """The style of what is neither under the cursor nor marked."""
+        return self._base
+
+    def watch_cursor(self, before: int, after: int) -> None:
+        self._reveal(after)
+        self.repaint_changed()
+        self.cursor_moved()
+
+    def validate_cursor(self, cursor: int) -> int:
+        return max(0, min(cursor, len(self._keys) - 1))
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        self._painted.clear()
+        super().watch_scroll_y(old_value, new_value)
+
+    def _reveal(self, index: int) -> None:
+        top, room = self.scroll_offset.y, max(1, self.size.height - 1)
+        if index < top:
+            self.scroll_to(y=index, animate=False, immediate=True)
+        elif index >= top + room:
+            self.scroll_to(y=index - room + 1, animate=False, immediate=True)
+
+    def on_resize(self) -> None:
+        self.virtual_size = Size(self.size.width, len(self._keys) + 1)
+        self._reveal(self.cursor)
+        self.repaint_all()
+
+    def notify_style_update(self) -> None:
+        self._painted.clear()
+        self.inks.reset()
+        self._known_base = None
+        super().notify_style_update()
+
+    def on_focus(self) -> None:
+        self.repaint_changed()
+
+    def on_blur(self) -> None:
+        self.repaint_changed()
+
+    def on_click(self, event: events.Click) -> None:
+        index = event.y - self.gutter.top - 1 + self.scroll_offset.y
+        if event.y > self.gutter.top and 0 <= index < len(self._keys):
+            self.cursor = index
+
+    def action_move(self, lines: int) -> None:
+        self.cursor += lines
+
+    def action_page(self, pages: int) -> None:
+        self.cursor += pages * max(1, self.size.height - 2)
+
+    def action_first(self) -> None:
+        self.cursor = 0
+
+    def action_last(self) -> None:
+        self.cursor = len(self._keys) - 1
+
+
+def set_width(text: str, width: int, *, right: bool = False) -> str:
+    """``text`` in exactly ``width`` cells, wide characters counted as two."""
+    if right and cell_len(text) <= width:
+        return " " * (width - cell_len(text)) + text
+    return set_cell_size(text, width)
+
+
+def _difference(before: Strip, after: Strip) -> tuple[int, int] | None:
+    """The first and the last but one cell in which two lines differ; None if they are alike."""
+    if before == after:
+        return None
+    old, new = _cells(before), _cells(after)
+    if old is None or new is None or len(old) != len(new):
+        return 0, max(before.cell_length, after.cell_length)
+    differing = [x for x, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
+    return (differing[0], differing[-1] + 1) if differing else None
+
+
+def _cells(strip: Strip) -> list[tuple[str, Style | None]] | None:
+    """Each cell's character and style; None for a line with wide characters."""
+    cells = [(letter, style) for text, style, _ in strip for letter in text]
+    return cells if len(cells) == strip.cell_length else None
