@@ -159,7 +159,7 @@ class StudioApp(PictureHost[None]):
         self.push_screen(NewRunScreen(self.store))
 
     def on_runs_screen_compare_wanted(self, event: RunsScreen.CompareWanted) -> None:
-        self.compare(event.run_ids)
+        self.compare(event.ids)
 
     def on_compare_screen_closed(self) -> None:
         self.pop_screen()

@@ -388,7 +388,9 @@ async def test_enter_opens_the_run_of_a_process(
         await until(pilot, lambda: "belongs to no run" in notices(app))
         await pilot.press("home", "enter")
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
-        assert app.screen.run.id == clothes.id
+        opened_run = app.screen
+        assert isinstance(opened_run, RunScreen)
+        assert opened_run.run.id == clothes.id
         await until(pilot, lambda: feed.watcher is None)  # nobody looks at the machine
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(feed.watcher, GpusScreen))
