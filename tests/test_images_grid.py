@@ -90,7 +90,7 @@ def test_every_layout_fits_its_room_and_holds_every_tile(
     sheet_h = found.rows * (height + down) - down
     assert sheet_w * found.scale <= columns
     assert sheet_h * found.scale / 2 <= rows
-    if mode != "kitty":  # what the widget draws has the size that was planned
+    if mode not in ("kitty", "sixel"):  # what the widget draws has the size that was planned
         spot = place(sheet_w, sheet_h, columns, rows, mode, found.scale)
         assert abs(spot.columns - sheet_w * found.scale) < 1
         assert abs(spot.rows - sheet_h * found.scale / 2) < 1
