@@ -32,7 +32,7 @@ def test_a_file_changes_what_it_names(file: Path) -> None:
         ("theme = ", "Invalid value"),
         ('colour = "red"', "unknown setting 'colour'; there are runs, theme, graphics, smoothing"),
         ("theme = 3", "theme must be like 'textual-dark', not 3"),
-        ("smoothing = true", "smoothing must be like 0.6, not True"),
+        ("smoothing = true", "smoothing must be like 0.6, not true"),
         ('smoothing = "much"', "smoothing must be like 0.6, not 'much'"),
         ("smoothing = 1.0", "smoothing must be from 0 to 0.99, not 1.0"),
         ("smoothing = -0.1", "smoothing must be from 0 to 0.99"),
@@ -80,3 +80,61 @@ def test_the_cache_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert settings.cache_dir() == tmp_path
     monkeypatch.delenv("GENAI_TUI_CACHE")
     assert settings.cache_dir().name == "genai-tui"
+
+
+def test_one_setting_is_written_and_all_else_in_the_file_stays(file: Path) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text('theme = "nord"  # mine\n')
+    file.chmod(0o640)
+    assert settings.save("smoothing", 0.3) == Settings(theme="nord", smoothing=0.3)
+    assert settings.save("runs.new", "N", settings.KEYS).keys == {"runs.new": "N"}
+    assert (
+        file.read_text() == 'theme = "nord"  # mine\nsmoothing = 0.3\n\n[keys]\n"runs.new" = "N"\n'
+    )
+    assert settings.save("theme", None) == settings.load()
+    assert settings.load().theme == Settings().theme
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert [entry.name for entry in file.parent.iterdir()] == [file.name]
+
+
+def test_a_file_that_lives_elsewhere_stays_a_link(file: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "dotfiles" / "genai.toml"
+    kept.parent.mkdir()
+    kept.write_text("")
+    file.symlink_to(kept)
+    settings.save("theme", "nord")
+    assert file.is_symlink()
+    assert kept.read_text() == 'theme = "nord"\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("graphics", "photo", "graphics must be one of auto, kitty"),
+        ("refresh", 0.01, "refresh must be from 0.1 to 60, not 0.01"),
+        ("meter", "yes", "meter must be like false, not 'yes'"),
+        ("colour", "red", "unknown setting 'colour'"),
+    ],
+)
+def test_a_wrong_value_is_refused_and_not_written(
+    file: Path, name: str, value: str | float, sentence: str
+) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        settings.save(name, value)
+    assert not file.exists()
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "blocked").write_text("")
+    monkeypatch.setenv("GENAI_TUI_SETTINGS", str(tmp_path / "blocked" / "settings.toml"))
+    with pytest.raises(SettingsError, match="cannot be"):
+        settings.save("theme", "nord")
+
+
+@pytest.mark.parametrize("text", ["keys = 3", '[keys]\nhelp = ""', "[keys]\nhelp = 1"])
+def test_keys_are_a_table_of_texts(file: Path, text: str) -> None:
+    file.write_text(text)
+    with pytest.raises(SettingsError, match="key"):
+        settings.load()
