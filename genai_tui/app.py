@@ -17,15 +17,14 @@ from textual.color import Color
 from textual.command import Provider
 from textual.filter import LineFilter
 from textual.message import Message
-from textual.reactive import Reactive
 from textual.screen import Screen
 
 from genai_tui import hangup
 from genai_tui import settings as preferences
 from genai_tui.feed import Feed
-from genai_tui.images.detect import Graphics, detect, next_way
-from genai_tui.images.host import PictureHost
+from genai_tui.images.detect import Graphics, detect
 from genai_tui.places import BY_NAME, HOME, PLACES
+from genai_tui.preferring import PreferringApp
 from genai_tui.screens.runs import RunsScreen
 from genai_tui.screens.too_small import TooSmall, is_too_small
 from genai_tui.settings import Settings
@@ -57,7 +56,7 @@ class Visible(LineFilter):
         ]
 
 
-class StudioApp(PictureHost[None]):
+class StudioApp(PreferringApp[None]):
     """The screens of genai-tui. It reads runs and never imports what trains them."""
 
     TITLE = "genai-tui"
@@ -83,14 +82,18 @@ class StudioApp(PictureHost[None]):
             "commands",
             show=False,
             tooltip="Find a command by its name",
+            id="commands",
         ),
         Binding(
-            "ctrl+q", "quit", "quit", show=False, tooltip="Leave; trainings go on", priority=True
+            "ctrl+q",
+            "quit",
+            "quit",
+            show=False,
+            tooltip="Leave; trainings go on",
+            priority=True,
+            id="quit",
         ),
     ]
-
-    graphics: Reactive[Graphics] = Reactive(Graphics, repaint=False, init=False)
-    """How pictures are drawn; whatever draws one watches this."""
 
     def __init__(
         self,
@@ -102,13 +105,10 @@ class StudioApp(PictureHost[None]):
         settings: Settings | None = None,
     ) -> None:
         self.store = store
-        self.settings = settings or Settings()
         self._open_run = open_run
         self.feed = feed or Feed(store)
         self._visible = Visible()
-        super().__init__()
-        self.set_reactive(StudioApp.graphics, graphics or Graphics())
-        self.animation_level = "none"
+        super().__init__(settings, graphics)
 
     def get_default_screen(self) -> Screen[None]:
         # The list stands at the bottom, unless the user came for one run and may never look at it.
@@ -118,12 +118,6 @@ class StudioApp(PictureHost[None]):
         return [*super().get_line_filters(), self._visible]
 
     def on_mount(self) -> None:
-        if self.settings.theme in self.available_themes:
-            self.theme = self.settings.theme
-        else:
-            self.notify(
-                f"There is no theme {self.settings.theme!r}.", severity="warning", markup=False
-            )
         self.feed.start()
         if self._open_run is not None:
             self.push_screen(self._run_screen(self._open_run))
@@ -196,20 +190,20 @@ class StudioApp(PictureHost[None]):
         if name == HOME:
             self._go_home()
             return
-        ids = [screen.id for screen in self.screen_stack]
-        if place.id in ids:
-            self._pop_down_to(ids.index(place.id) + 1)
+        open_there = [screen.has_class(place.mark) for screen in self.screen_stack]
+        if any(open_there):
+            self._pop_down_to(open_there.index(True) + 1)
             return
         screen = place.make(self)
-        screen.id = place.id
-        if self.screen.id in {other.id for other in PLACES}:
+        screen.add_class(place.mark)
+        if any(self.screen.has_class(other.mark) for other in PLACES):
             self.switch_screen(screen)  # pyright: ignore[reportUnknownMemberType]
         else:
             self.push_screen(screen)
 
     def _go_home(self) -> None:
         homes = [n for n, screen in enumerate(self.screen_stack) if isinstance(screen, RunsScreen)]
-        self._pop_down_to(homes[0] + 1 if homes else 2)
+        self._pop_down_to(homes[-1] + 1 if homes else 2)
         if not homes:
             self.switch_screen(BY_NAME[HOME].make(self))  # pyright: ignore[reportUnknownMemberType]
 
@@ -217,9 +211,21 @@ class StudioApp(PictureHost[None]):
         while len(self.screen_stack) > count:
             self.pop_screen()
 
-    def action_cycle_graphics(self) -> None:
-        self.graphics = next_way(self.graphics)
-        self.notify(visible(f"Pictures as {self.graphics.status}."), markup=False)
+    def watch_settings(self, before: Settings, now: Settings) -> None:
+        super().watch_settings(before, now)
+        if now.runs != before.runs:
+            self._move_to(preferences.runs_folder(now.runs))
+
+    def _move_to(self, folder: Path) -> None:
+        """Shows the runs of another folder."""
+        self.feed.stop()
+        self.store = Store(folder)
+        self.feed = type(self.feed)(self.store)
+        self.feed.start()
+        self._pop_down_to(1)
+        self._open_run = None
+        self.push_screen(BY_NAME[HOME].make(self))  # the bottom of the stack cannot be replaced
+        self.action_go("settings")
 
     def open_run(self, run_id: str) -> None:
         """Watches a run."""

@@ -27,9 +27,9 @@ class Place:
     make: Callable[["StudioApp"], Screen[None]]
 
     @property
-    def id(self) -> str:
-        """What tells the place's screen from others on the stack."""
-        return f"place-{self.name}"
+    def mark(self) -> str:
+        """The class that tells the place's screen from others on the stack."""
+        return f"-place-{self.name}"
 
     @property
     def binding(self) -> Binding:

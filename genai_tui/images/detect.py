@@ -71,7 +71,14 @@ class Graphics:
 def next_way(graphics: Graphics) -> Graphics:
     """The next of the ways that the terminal can show, as the user's own choice."""
     ways = _ways(graphics)
-    mode = ways[(ways.index(graphics.mode) + 1) % len(ways)]
+    return chosen(graphics, ways[(ways.index(graphics.mode) + 1) % len(ways)])
+
+
+def chosen(graphics: Graphics, name: str) -> Graphics:
+    """What was found of the terminal, with pictures drawn in the way that the user wants."""
+    mode = next(way for way in MODES if way == name)
+    ways = _ways(graphics)
+    ways = tuple(way for way in MODES if way in (mode, *ways))
     cells = next(way for way in (mode, *ways) if way in CELL_WAYS)
     why = f"your choice; the terminal can show {_listed(ways)}"
     return replace(graphics, mode=mode, cells=cells, why=why, ways=ways)

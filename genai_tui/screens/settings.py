@@ -1,25 +1,38 @@
-"""What the user prefers: every setting with its meaning, changed at once."""
+"""What the user prefers: every setting and every key with its meaning, changed at once."""
 
+import asyncio
+import math
 from collections.abc import Mapping
 from typing import ClassVar, Protocol, cast
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.keys import format_key
 from textual.screen import Screen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from genai_tui.images.detect import Graphics, next_way
+from genai_tui import settings as preferences
+from genai_tui.images.detect import Graphics
+from genai_tui.keymap import Action, actions, taken
+from genai_tui.screens.ask_key import AskKey
+from genai_tui.screens.dialogs import AskText
+from genai_tui.settings import KEYS, MEANINGS, Scalar, Settings, SettingsError
+from genai_tui.visible import visible
+from genai_tui.widgets.field import entitle
 from genai_tui.widgets.key_bar import KeyBar
 
-_NAME_WIDTH = 14
+_NAME_WIDTH, _VALUE_WIDTH = 20, 22
+_KEY = "key "
+"""Begins the ids of lines that are about a key."""
 
 
 class Studio(Protocol):
     """What this needs of the App."""
 
-    theme: str
+    settings: Settings
     graphics: Graphics
 
     @property
@@ -27,42 +40,193 @@ class Studio(Protocol):
 
 
 class SettingsScreen(Screen[None]):
-    """One line a setting: left and right change it, escape goes back."""
+    """One line a setting, then one a key. What is changed holds at once, and is in the file."""
 
     CSS_PATH = "settings.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "enter", "edit", "change", tooltip="Change the value or the key", id="settings.edit"
+        ),
         Binding("right", "change(1)", "next value", tooltip="The next value", id="settings.next"),
         Binding(
             "left", "change(-1)", "value before", tooltip="The value before", id="settings.before"
         ),
+        Binding(
+            "delete,backspace",
+            "restore",
+            "default",
+            tooltip="Back to what it is by itself",
+            id="settings.restore",
+        ),
         Binding("q,escape", "dismiss", "back", tooltip="Back to where you were", id="settings.q"),
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._actions: list[Action] = []
+
     def compose(self) -> ComposeResult:
-        rows = OptionList(id="rows", markup=False)
-        rows.border_title = "settings"
-        yield rows
+        yield OptionList(id="rows", markup=False)
         yield KeyBar()
 
     def on_mount(self) -> None:
-        self.query_one(OptionList).add_options(
-            [Option(self._row("theme"), "theme"), Option(self._row("graphics"), "graphics")]
+        rows = self.query_one(OptionList)
+        entitle(rows, "settings", visible(str(preferences.settings_file())))
+        rows.add_options([Option(self._setting_row(name), name) for name in MEANINGS])
+        self.watch(self.app, "graphics", self._show_graphics, init=False)  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
+        self._find_keys()
+
+    @work
+    async def _find_keys(self) -> None:
+        self._actions = await asyncio.to_thread(actions)
+        rows = self.query_one(OptionList)
+        rows.add_option(Option(Content.assemble(("\nkeys", "bold $text-primary")), disabled=True))
+        rows.add_options([Option(self._key_row(one), _KEY + one.id) for one in self._actions])
+
+    # ------------------------------------------------------------------ what keys do
+
+    async def action_change(self, by: int) -> None:
+        name = self._chosen
+        if name not in MEANINGS:
+            return
+        value: object = getattr(self._settings, name)
+        values = self._values(name)
+        meaning = MEANINGS[name]
+        if isinstance(value, bool):
+            await self._save(name, not value)
+        elif values:
+            here = values.index(str(value)) if value in values else 0
+            await self._save(name, values[(here + by) % len(values)])
+        elif isinstance(value, int | float):
+            near = round(value + by * meaning.step, 6)
+            await self._save(name, min(max(near, meaning.least), meaning.most))
+
+    def on_option_list_option_selected(self) -> None:
+        self.action_edit()
+
+    def action_edit(self) -> None:
+        name = self._chosen
+        if name.startswith(_KEY):
+            self._ask_key(name.removeprefix(_KEY))
+        elif name in MEANINGS:
+            self._ask_value(name)
+
+    async def action_restore(self) -> None:
+        name = self._chosen
+        if name.startswith(_KEY):
+            await self._save(name.removeprefix(_KEY), None, KEYS)
+        elif name in MEANINGS:
+            await self._save(name, None)
+
+    @work
+    async def _ask_value(self, name: str) -> None:
+        value: object = getattr(self._settings, name)
+        if isinstance(value, bool) or self._values(name):
+            await self.action_change(1)
+            return
+        question = f"{name}: {MEANINGS[name].phrase}"
+        is_number = isinstance(value, int | float)
+        ask = AskText(question, str(value), _no_number if is_number else _no_problem)
+        typed = await self.app.push_screen_wait(ask)  # pyright: ignore[reportUnknownMemberType]
+        if typed is not None:
+            await self._save(name, float(typed) if is_number else typed)
+
+    @work
+    async def _ask_key(self, name: str) -> None:
+        asking = next(one for one in self._actions if one.id == name)
+        key = await self.app.push_screen_wait(AskKey(asking.what))  # pyright: ignore[reportUnknownMemberType]
+        if key is None:
+            return
+        other = taken(self._actions, dict(self._settings.keys), name, key)
+        if other is not None:
+            self._refuse(f"{format_key(key)} is taken: {other.what}.")
+        else:
+            await self._save(name, key, KEYS)
+
+    # ------------------------------------------------------------------ what is kept
+
+    async def _save(self, name: str, value: Scalar | None, table: str = "") -> None:
+        """Writes a value in a thread; keys that come meanwhile wait for their turn."""
+        try:
+            saved = await asyncio.to_thread(preferences.save, name, value, table)
+        except SettingsError as error:
+            where = f"{preferences.settings_file()}: "  # is at the bottom of the screen
+            self._refuse(str(error).removeprefix(where))
+            return
+        self._studio.settings = saved
+        if self.is_attached:
+            self._show_rows()
+
+    def _refuse(self, sentence: str) -> None:
+        self.notify(visible(sentence), severity="error", markup=False)
+
+    # ------------------------------------------------------------------ what is shown
+
+    def _show_rows(self) -> None:
+        rows = self.query_one(OptionList)
+        for name in MEANINGS:
+            rows.replace_option_prompt(name, self._setting_row(name))
+        for action in self._actions:
+            rows.replace_option_prompt(_KEY + action.id, self._key_row(action))
+
+    def _show_graphics(self) -> None:
+        self.query_one(OptionList).replace_option_prompt("graphics", self._setting_row("graphics"))
+
+    def _setting_row(self, name: str) -> Content:
+        value: object = getattr(self._settings, name)
+        phrase = MEANINGS[name].phrase
+        if name == "graphics":
+            phrase = f"{phrase}; now {self._studio.graphics.mode} ({self._studio.graphics.why})"
+        return _row(
+            name.replace("_", " "), _words(value), phrase, value != getattr(Settings(), name)
         )
 
-    def action_change(self, by: int) -> None:
-        rows = self.query_one(OptionList)
-        name = rows.get_option_at_index(rows.highlighted or 0).id or ""
-        if name == "theme":
-            themes = sorted(self._studio.available_themes)
-            self._studio.theme = themes[(themes.index(self._studio.theme) + by) % len(themes)]
-        else:
-            self._studio.graphics = next_way(self._studio.graphics)
-        rows.replace_option_prompt(name, self._row(name))
+    def _key_row(self, action: Action) -> Content:
+        keys = self._settings.keys.get(action.id, action.keys)
+        shown = " ".join(format_key(key) for key in keys.split(","))
+        return _row(action.id, shown, action.what, action.id in self._settings.keys)
 
-    def _row(self, name: str) -> Content:
-        value = self._studio.theme if name == "theme" else self._studio.graphics.status
-        return Content.assemble(f"{name:<{_NAME_WIDTH}}", (value, "bold $text-primary"))
+    @property
+    def _chosen(self) -> str:
+        highlighted = self.query_one(OptionList).highlighted_option
+        return (highlighted.id if highlighted else None) or ""
+
+    def _values(self, name: str) -> list[str]:
+        if name == "theme":
+            return sorted(self._studio.available_themes)
+        return list(MEANINGS[name].choices)
+
+    @property
+    def _settings(self) -> Settings:
+        return self._studio.settings
 
     @property
     def _studio(self) -> Studio:
-        return cast("Studio", self.app)
+        return cast(Studio, self.app)
+
+
+def _row(name: str, value: str, phrase: str, changed: bool) -> Content:
+    value = visible(value)
+    return Content.assemble(
+        f"{name:<{_NAME_WIDTH}} ",
+        (f"{value:<{_VALUE_WIDTH}} ", "bold $text-primary" if changed else "$text-primary"),
+        (visible(phrase), "$text-muted"),
+    )
+
+
+def _words(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, int | float) else str(value) or "–"
+
+
+def _no_number(text: str) -> str:
+    """What is wrong with a text that shall be a number; empty if nothing."""
+    try:
+        return "" if math.isfinite(float(text)) else "a number"
+    except ValueError:
+        return "a number"
+
+
+def _no_problem(text: str) -> str:
+    return ""

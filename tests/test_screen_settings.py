@@ -1,0 +1,185 @@
+"""The settings as a user changes them: at once on the screen, one value at a time in the file."""
+
+from pathlib import Path
+from typing import Any
+
+import build_runs
+import pytest
+from studio import screen_text, studio, until
+from textual.pilot import Pilot
+from textual.widgets import Input, OptionList
+
+from genai_tui import settings
+from genai_tui.app import StudioApp
+from genai_tui.keymap import actions
+from genai_tui.screens.ask_key import AskKey
+from genai_tui.screens.dialogs import AskText
+from genai_tui.screens.help import HelpScreen
+from genai_tui.screens.new_run import NewRunScreen
+from genai_tui.screens.runs import RunsScreen
+from genai_tui.screens.settings import SettingsScreen
+from genai_tui.settings import Settings
+from genai_tui.store import Store
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "settings.toml"
+    monkeypatch.setenv("GENAI_TUI_SETTINGS", str(path))
+    return path
+
+
+async def opened(app: StudioApp, pilot: Pilot[None]) -> OptionList:
+    """The settings, with all their keys."""
+    await pilot.press("4")
+    await until(pilot, lambda: isinstance(app.screen, SettingsScreen) and app.screen._actions)
+    rows = app.screen.query_one(OptionList)
+    await until(pilot, lambda: rows.option_count > len(settings.MEANINGS) + 10)
+    return rows
+
+
+def choose(rows: OptionList, name: str) -> None:
+    rows.highlighted = rows.get_option_index(name)
+
+
+async def test_left_and_right_change_a_value_at_once_and_in_the_file(
+    store: Store, file: Path
+) -> None:
+    file.write_text("# mine\nsmoothing = 0.5\n")
+    app, _ = studio(store)
+    app.set_reactive(StudioApp.settings, settings.load())
+    async with app.run_test(size=(120, 40)) as pilot:
+        rows = await opened(app, pilot)
+        choose(rows, "theme")
+        before = app.theme
+        await pilot.press("right")
+        await until(pilot, lambda: app.theme != before)
+        assert settings.load().theme == app.theme
+        choose(rows, "smoothing")
+        await pilot.press("left")
+        await until(pilot, lambda: app.settings.smoothing == 0.45)
+        choose(rows, "meter")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.settings.meter)
+        await until(pilot, lambda: "0.45" in screen_text(app))
+        await pilot.press("delete")
+        await until(pilot, lambda: not app.settings.meter)
+    written = f'# mine\nsmoothing = 0.45\ntheme = "{app.theme}"\n'
+    assert file.read_text() == written
+
+
+async def test_the_way_of_drawing_pictures_changes_with_its_setting(
+    store: Store, file: Path
+) -> None:
+    app, _ = studio(store)
+    async with app.run_test(size=(120, 40)) as pilot:
+        choose(await opened(app, pilot), "graphics")
+        await pilot.press("left")
+        await until(pilot, lambda: app.graphics.mode == "ascii")
+        await pilot.press("right")
+        await until(pilot, lambda: app.graphics.mode == "quadrant")
+        await pilot.press("g")
+        await until(pilot, lambda: "now half (your choice" in screen_text(app))
+
+
+async def test_a_number_is_typed_and_a_wrong_one_is_refused_in_a_sentence(
+    store: Store, file: Path
+) -> None:
+    app, _ = studio(store)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        choose(await opened(app, pilot), "refresh")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, AskText))
+        await pilot.press("backspace", "backspace", "backspace", "x", "enter")
+        await until(pilot, lambda: "a number" in screen_text(app))
+        await pilot.press("backspace", "9", "9", "enter")
+        await until(pilot, lambda: "refresh must be from 0.1 to 60, not 99" in screen_text(app))
+        assert app.settings == Settings()
+        assert not file.exists()
+
+
+async def test_a_key_is_given_to_something_else_and_holds_at_once(store: Store, file: Path) -> None:
+    app, _ = studio(store)
+    async with app.run_test(size=(120, 40)) as pilot:
+        choose(await opened(app, pilot), "key runs.new")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, AskKey))
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: app.settings.keys == {"runs.new": "ctrl+t"})
+        assert settings.load().keys == {"runs.new": "ctrl+t"}
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+        await until(pilot, lambda: "^t new run" in screen_text(app))
+        await pilot.press("n")
+        await pilot.pause()
+        assert isinstance(app.screen, RunsScreen)
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: isinstance(app.screen, NewRunScreen))
+
+
+async def test_a_key_that_is_taken_is_refused_and_a_default_comes_back(
+    store: Store, file: Path
+) -> None:
+    app, _ = studio(store)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        rows = await opened(app, pilot)
+        for name, key, why in [
+            ("runs.new", "x", "Stop the run"),
+            ("help", "n", "Pick a generator"),
+        ]:
+            choose(rows, f"key {name}")
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, AskKey))
+            await pilot.press(key)
+            await until(pilot, lambda why=why: f"is taken: {why}" in screen_text(app))
+        assert not app.settings.keys
+        choose(rows, "key help")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, AskKey))
+        await pilot.press("f1")
+        await until(pilot, lambda: app.settings.keys)
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await pilot.press("escape", "backspace")
+        await until(pilot, lambda: not app.settings.keys)
+        await pilot.press("enter", "escape")
+        await until(pilot, lambda: isinstance(app.screen, SettingsScreen))
+
+
+async def test_keys_of_the_file_hold_from_the_start_and_a_clash_is_said(store: Store) -> None:
+    app, _ = studio(store)
+    chosen = Settings(keys={"help": "f1", "runs.new": "ctrl+t", "runs.delete": "ctrl+t"})
+    app.set_reactive(StudioApp.settings, chosen)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(pilot, lambda: "The settings give a key twice" in screen_text(app))
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+
+
+async def test_runs_of_another_folder_are_shown_at_once(
+    store: Store, tmp_path: Path, file: Path
+) -> None:
+    other = Store(tmp_path / "other")
+    build_runs.build(other, "elsewhere", step=100, telemetry=0)
+    app, feed = studio(store)
+    async with app.run_test(size=(120, 40)) as pilot:
+        choose(await opened(app, pilot), "runs")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, AskText))
+        app.screen.query_one(Input).value = str(other.root)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.store.root == other.root)
+        assert feed.stopped
+        await until(pilot, lambda: isinstance(app.screen, SettingsScreen))
+        await pilot.press("escape")
+        now: Any = app.feed
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen) and now.listener)
+        now.tell_runs()
+        await until(pilot, lambda: "elsewhere" in screen_text(app))
+
+
+def test_no_two_things_share_a_name_and_every_name_says_what_it_is_for() -> None:
+    found = actions()
+    assert len({action.id for action in found}) == len(found)
+    assert all(action.what for action in found)
+    assert {"help", "go.settings", "runs.new", "run.pause", "graphics"} <= {a.id for a in found}
