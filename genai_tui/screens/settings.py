@@ -39,6 +39,19 @@ class Studio(Protocol):
     def available_themes(self) -> Mapping[str, object]: ...
 
 
+class Rows(OptionList, inherit_bindings=False):
+    """The lines; what a key does to one is the screen's."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "cursor_down", "down", show=False, tooltip="The next line"),
+        Binding("up,k", "cursor_up", "up", show=False, tooltip="The line before"),
+        Binding("pagedown", "page_down", "page down", show=False, tooltip="A page down"),
+        Binding("pageup", "page_up", "page up", show=False, tooltip="A page up"),
+        Binding("home", "first", "first", show=False, tooltip="The first line"),
+        Binding("end", "last", "last", show=False, tooltip="The last line"),
+    ]
+
+
 class SettingsScreen(Screen[None]):
     """One line a setting, then one a key. What is changed holds at once, and is in the file."""
 
@@ -47,10 +60,10 @@ class SettingsScreen(Screen[None]):
         Binding(
             "enter", "edit", "change", tooltip="Change the value or the key", id="settings.edit"
         ),
-        Binding("right", "change(1)", "next value", tooltip="The next value", id="settings.next"),
         Binding(
             "left", "change(-1)", "value before", tooltip="The value before", id="settings.before"
         ),
+        Binding("right", "change(1)", "next value", tooltip="The next value", id="settings.next"),
         Binding(
             "delete,backspace",
             "restore",
@@ -66,13 +79,14 @@ class SettingsScreen(Screen[None]):
         self._actions: list[Action] = []
 
     def compose(self) -> ComposeResult:
-        yield OptionList(id="rows", markup=False)
+        yield Rows(id="rows", markup=False)
         yield KeyBar()
 
     def on_mount(self) -> None:
         rows = self.query_one(OptionList)
         entitle(rows, "settings", visible(str(preferences.settings_file())))
         rows.add_options([Option(self._setting_row(name), name) for name in MEANINGS])
+        rows.highlighted = 0
         self.watch(self.app, "graphics", self._show_graphics, init=False)  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
         self._find_keys()
 
