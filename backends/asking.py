@@ -71,6 +71,15 @@ BOUNDS = {
 ``length`` may be is for the model to say."""
 
 
+_ONLY = {
+    "around": {"interpolate": ["no"]},
+    "spread": {"interpolate": ["no"]},
+    "mask": {"image": list[str]()},
+    "strength": {"image": list[str]()},
+}
+"""See Knob.only."""
+
+
 def knobs_of(
     asks: Collection[str], classes: Sequence[str] = (), usual: Usual | None = None
 ) -> list[Knob]:
@@ -82,7 +91,14 @@ def knobs_of(
         usual: becomes the defaults.
     """
     found = [FIELDS[name] for name in FIELDS if name in asks or name in ("count", "seed")]
-    found = [replace(knob, default=(usual or {}).get(knob.name, knob.default)) for knob in found]
+    found = [
+        replace(
+            knob,
+            default=(usual or {}).get(knob.name, knob.default),
+            only=_ONLY.get(knob.name, {}),
+        )
+        for knob in found
+    ]
     return [
         replace(knob, choices=[EVERY_CLASS, *classes]) if knob.name == "labels" else knob
         for knob in found

@@ -184,6 +184,18 @@ class StudioApp(PreferringApp[None]):
         run = Run(self.store.root / run_id)
         self.push_screen(SamplesScreen(self.store, self.feed, run, relative))
 
+    def on_run_screen_playground_wanted(self, event: "RunMessage") -> None:
+        self.open_playground(event.run_id)
+
+    def open_playground(self, run_id: str, step: int | None = None) -> None:
+        """Draws from a run's checkpoints, beginning with that of ``step``, or the newest."""
+        from genai_tui.screens.playground import PlaygroundScreen
+
+        self.push_screen(PlaygroundScreen(Run(self.store.root / run_id), step=step))
+
+    def on_playground_screen_closed(self) -> None:
+        self.pop_screen()
+
     def action_go(self, name: str) -> None:
         """Opens a place, or goes back to it; one that covers another place takes its stead."""
         place = BY_NAME[name]

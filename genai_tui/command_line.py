@@ -1,7 +1,9 @@
-"""The `genai-tui train` command that does what a filled-in form would do."""
+"""The command that does what a filled-in form would do: `genai-tui train` and `sample`."""
 
 import shlex
 from collections.abc import Mapping, Sequence
+
+from backends.records import SampleRequest
 
 PROGRAM = "genai-tui"
 INDENT = "  "
@@ -47,6 +49,40 @@ def train_command(
     return " ".join(train_words(model, dataset, settings, name=name, seed=seed, device=device))
 
 
+def sample_words(
+    run: str,
+    step: int | None,
+    request: SampleRequest,
+    labels: Sequence[str] = (),
+    out: str = "drawn",
+) -> list[str]:
+    """The command that draws the same samples, in pieces like those of :func:`train_words`.
+
+    Args:
+        run: its id.
+        step: of the checkpoint; None is the newest.
+        labels: names of the classes that are asked for.
+        out: the folder that the command makes.
+    """
+    words = [f"{PROGRAM} sample {shlex.quote(run)}"]
+    words += [_option("--step", str(step))] if step is not None else []
+    for name in request.__struct_fields__:
+        value = getattr(request, name)
+        if name == "labels" or value is None or value is False:
+            continue
+        flag = f"--{_FLAGS.get(name, name).replace('_', '-')}"
+        words.append(flag if value is True else _option(flag, _plain(value)))
+    return [*words, *(_option("--label", label) for label in labels), _option("--out", out)]
+
+
+_FLAGS = {"steps": "sampler_steps"}
+"""Fields of a request that have another name on the command line."""
+
+
+def _plain(value: float | str) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
+
+
 def wrapped(words: Sequence[str], width: int) -> list[str]:
     """``words`` on lines of ``width`` that a shell reads as one: each but the last ends in a
     backslash. A word that is longer than a line keeps a line of its own."""
@@ -62,6 +98,17 @@ def wrapped(words: Sequence[str], width: int) -> list[str]:
 
 def _option(flag: str, value: str) -> str:
     # A value that begins with a dash reads as the next option unless it is joined to its own.
-    return (
-        shlex.quote(f"{flag}={value}") if value.startswith("-") else f"{flag} {shlex.quote(value)}"
-    )
+    return _quoted(f"{flag}={value}") if value.startswith("-") else f"{flag} {_quoted(value)}"
+
+
+def _quoted(value: str) -> str:
+    """``value`` for a shell, on one line."""
+    if value.isprintable():
+        return shlex.quote(value)
+    return f"$'{''.join(map(_escaped, value))}'"
+
+
+def _escaped(character: str) -> str:
+    known = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t"}
+    plain = character if character.isprintable() else f"\\U{ord(character):08x}"
+    return known.get(character, plain)

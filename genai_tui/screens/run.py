@@ -48,6 +48,13 @@ class RunScreen(Commanding):
             self.run_id = run_id
             self.relative = relative
 
+    class PlaygroundWanted(Message):
+        """The user wants to draw from the run's checkpoints."""
+
+        def __init__(self, run_id: str) -> None:
+            super().__init__()
+            self.run_id = run_id
+
     AUTO_FOCUS = ""
     ESCAPE_TO_MINIMIZE = False  # it has a step to take back before that
     ALLOW_IN_MAXIMIZED_VIEW = "#top, KeyBar"
@@ -57,6 +64,13 @@ class RunScreen(Commanding):
             "c", "checkpoint", "checkpoint", tooltip="Save a checkpoint now", id="run.checkpoint"
         ),
         Binding("v", "samples", "samples", tooltip="All samples of the run", id="run.samples"),
+        Binding(
+            "p",
+            "playground",
+            "playground",
+            tooltip="Draw from any checkpoint, as you like",
+            id="run.playground",
+        ),
         Binding("f", "maximise", "maximise", tooltip="The focused panel alone, or all", id="run.f"),
         Binding(
             "left",
@@ -237,6 +251,9 @@ class RunScreen(Commanding):
     def action_samples(self) -> None:
         shown = self.query_one(Samples).place.relative
         self.post_message(self.SamplesWanted(self.run.id, shown))
+
+    def action_playground(self) -> None:
+        self.post_message(self.PlaygroundWanted(self.run.id))
 
     def action_maximise(self) -> None:
         panel = self.maximized or self._focused_panel()

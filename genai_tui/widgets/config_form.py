@@ -1,6 +1,6 @@
 """A form of knobs that is typed into like a spreadsheet: one widget, one line a knob."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, cast
 
 from rich.segment import Segment
@@ -116,6 +116,15 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
     def show(self, sections: Sequence[Section]) -> None:
         """Puts up ``sections`` with their defaults, or what was typed in them before."""
         self._do(self._form.show, sections)
+
+    def fill(self, values: Mapping[Key, str]) -> None:
+        """Types ``values`` into their fields, and gives all others their defaults."""
+        self._do(self._form.fill, values)
+
+    @property
+    def fields(self) -> Sequence[Field]:
+        """The fields that have an effect beside the others, in order."""
+        return self._form.applying()
 
     def text(self, section: str, name: str) -> str:
         """The text of one field; empty if there is no such field."""

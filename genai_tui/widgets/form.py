@@ -1,6 +1,6 @@
 """What a form of knobs holds and what keys do to it, without a screen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from genai_tui.widgets.form_fields import Field, LineEdit, Section
 
@@ -42,6 +42,12 @@ class Form:
         self.edit = None
         self.revision += 1
         self._keep_cursor()
+
+    def fill(self, values: Mapping[Key, str]) -> None:
+        """Types ``values`` into their fields, and gives all others their defaults."""
+        self.edit = None
+        for field in self.fields:
+            self._set(field, values.get(field.key, field.default))
 
     # ------------------------------------------------------------------ what it holds
 

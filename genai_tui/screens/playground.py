@@ -1,0 +1,410 @@
+"""The playground: draws from any checkpoint of a run, as asked, and shows how it comes about."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Protocol, cast
+
+from textual import events, on, work
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.screen import Screen
+
+from backends.records import Knob, SampleRequest, Step
+from genai_tui import playground
+from genai_tui.command_line import wrapped
+from genai_tui.playground import (
+    Advanced,
+    Ask,
+    Draw,
+    Drawn,
+    Open,
+    Opened,
+    Refused,
+    Result,
+    Stop,
+    Told,
+    Wrote,
+)
+from genai_tui.run import Run, RunError
+from genai_tui.sampler import Sampler
+from genai_tui.visible import visible
+from genai_tui.widgets.config_form import FILTER_TOOLTIP, ConfigForm
+from genai_tui.widgets.field import Field, entitle
+from genai_tui.widgets.gallery import Gallery
+from genai_tui.widgets.kept_list import KeptList
+from genai_tui.widgets.key_bar import KeyBar
+from genai_tui.widgets.play_draft import (
+    WATCH,
+    Checkpoints,
+    PlayDraft,
+    drafted,
+    refilled,
+    sections,
+)
+from genai_tui.widgets.showing import Showing
+
+BREAKPOINTS = [(0, "-narrow"), (112, "-wide"), (170, "-very-wide")]
+LARGEST_SEED = 2**32 - 1
+
+
+class Warm(Protocol):
+    """A sampling process; see :class:`genai_tui.sampler.Sampler`."""
+
+    def ask(self, ask: Ask) -> None: ...
+    def close(self) -> None: ...
+
+
+Begin = Callable[[Run, Callable[[Told], object], Callable[[str], object]], Warm]
+"""Makes a sampler of a run, given whom it tells what, and whom that it has died."""
+
+
+def _binding(key: str, action: str, name: str, tooltip: str, *, show: bool = True) -> Binding:
+    return Binding(key, action, name, show=show, tooltip=tooltip, id=f"playground.{action}")
+
+
+class PlaygroundScreen(Screen[None]):
+    """Holds the sampler, and what was asked of it; widgets are told what to show."""
+
+    CSS_PATH = "playground.tcss"
+    HORIZONTAL_BREAKPOINTS = BREAKPOINTS
+    BINDINGS: ClassVar[list[BindingType]] = [
+        _binding("ctrl+s", "draw", "draw", "Draw what the form asks for"),
+        _binding("ctrl+n", "another", "another", "Draw the same with the next seed"),
+        _binding("escape", "leave", "back", "Stop the drawing; or back, which ends the sampler"),
+        _binding("slash,ctrl+f", "filter", "filter", FILTER_TOOLTIP, show=False),
+        _binding(
+            "ctrl+y", "copy", "copy", "Copy the shell command that draws the same", show=False
+        ),
+        _binding("ctrl+r", "look", "look again", "Look for newer checkpoints", show=False),
+    ]
+
+    class Closed(Message):
+        """The user went back."""
+
+    class Looked(Message, bubble=False):
+        """What the run's folder has."""
+
+        def __init__(
+            self, checkpoints: Checkpoints, results: Sequence[Result], show: str = ""
+        ) -> None:
+            super().__init__()
+            self.checkpoints = checkpoints
+            self.results = results
+            self.show = show  # id of the one to be shown
+
+    class Heard(Message, bubble=False):
+        """The sampler has told something; or, as text, has died."""
+
+        def __init__(self, told: Told | str) -> None:
+            super().__init__()
+            self.told = told
+
+    class Known(Message, bubble=False):
+        """What a model of that kind can be asked for, by the catalogue."""
+
+        def __init__(self, knobs: Sequence[Knob]) -> None:
+            super().__init__()
+            self.knobs = knobs
+
+    def __init__(self, run: Run, *, step: int | None = None, begin: Begin = Sampler) -> None:
+        super().__init__()
+        self.run = run
+        self._step = step  # the checkpoint that the user came for
+        self._sampler = begin(run, self._hear, self._hear)
+        self._checkpoints = Checkpoints()
+        self._knobs: Sequence[Knob] = ()
+        self._opened: int | None = None  # the checkpoint that the sampler has at hand
+        self._drawing: Draw | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Field(id="head")
+        with Horizontal(id="body"):
+            with Vertical(id="left"):
+                yield ConfigForm(id="form")
+                yield KeptList(id="kept")
+            yield Showing(self.run, id="showing")
+        yield Field(id="command")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        entitle(self._form, "ask")
+        self._showing.say("ctrl+s draws what the form asks for · enter on a kept result repeats it")
+        self._form.focus()
+        self._say("looking for checkpoints…")
+        self.action_look()
+        self._ask_catalogue()
+
+    def on_unmount(self) -> None:
+        self._sampler.close()
+
+    @property
+    def _form(self) -> ConfigForm:
+        return self.query_one(ConfigForm)
+
+    @property
+    def _showing(self) -> Showing:
+        return self.query_one(Showing)
+
+    # ------------------------------------------------------------------ what the run has
+
+    def action_look(self) -> None:
+        """Looks for checkpoints and results."""
+        self._look_into_folder()
+
+    @work(thread=True, exclusive=True, group="look")
+    def _look_into_folder(self) -> None:
+        steps = self.run.checkpoint_steps()
+        best = playground.best_step(steps, _losses(self.run))
+        self.post_message(
+            self.Looked(Checkpoints(tuple(steps), best), playground.results(self.run))
+        )
+
+    @on(Looked)
+    def _take_look(self, event: Looked) -> None:
+        self.query_one(KeptList).show(event.results, at=event.show)
+        for result in event.results:
+            if result.id == event.show:
+                self._show_result(result)
+        if event.checkpoints != self._checkpoints:
+            self._checkpoints = event.checkpoints
+            self._form.show(sections(self._checkpoints, self._knobs))
+            if self._step is not None:
+                self._refill(self._step, SampleRequest())
+        if not self._checkpoints.steps:
+            self._say("no checkpoint yet: c on the run's screen writes one, ctrl+r looks again")
+        elif self._opened is None:
+            self._open()
+
+    def _open(self) -> None:
+        step = self._checkpoints.steps[-1] if self._step is None else self._step
+        self._say("the sampler is starting…")
+        self._sampler.ask(Open(step=step))
+
+    @work(thread=True, group="catalogue")
+    def _ask_catalogue(self) -> None:
+        """The form need not wait for PyTorch: models of that kind have been described before."""
+        from genai_tui import launch
+
+        try:
+            model = self.run.spec().model
+        except RunError:
+            return
+        known = launch.remembered()
+        for info in known.models if known else []:
+            if info.name == model:
+                self.post_message(self.Known(info.request))
+
+    @on(Known)
+    def _take_known(self, event: Known) -> None:
+        if self._opened is None and not self._knobs:
+            self._know(event.knobs)
+
+    def _know(self, knobs: Sequence[Knob]) -> None:
+        if list(knobs) != list(self._knobs):
+            self._knobs = knobs
+            self._form.show(sections(self._checkpoints, knobs))
+
+    # ------------------------------------------------------------------ what the form asks for
+
+    @property
+    def draft(self) -> PlayDraft | str:
+        return drafted(self._checkpoints, self._form.fields)
+
+    @on(ConfigForm.Changed)
+    def _form_changed(self) -> None:
+        self._show_command()
+
+    @on(ConfigForm.Moved)
+    def _form_moved(self) -> None:
+        self._show_command()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._show_command()
+
+    def _show_command(self) -> None:
+        """The command that does the same, or what is wrong; and what the field is about."""
+        draft, field = self.draft, self._form.field
+        bar = self.query_one("#command", Field)
+        if isinstance(draft, str):
+            bar.show((draft, "$text-error"), layout=True)
+            return
+        about = field.about() if field is not None and self._form.has_focus else ""
+        lines = wrapped(draft.words(self.run.id), max(20, self.size.width - 4))
+        parts = [("\n".join(lines), "$foreground 80%"), (f"\n{about}" * bool(about), "$text-muted")]
+        bar.show(*parts, layout=True)
+
+    def action_filter(self) -> None:
+        self._form.start_filter()
+
+    def action_copy(self) -> None:
+        draft = self.draft
+        if isinstance(draft, PlayDraft):
+            cast(App[object], self.app).copy_to_clipboard(" ".join(draft.words(self.run.id)))
+            self.notify("The command is in the clipboard.")
+
+    # ------------------------------------------------------------------ drawing
+
+    def action_draw(self) -> None:
+        """Draws what the form asks for; a drawing under way makes room for it."""
+        draft = self.draft
+        if isinstance(draft, str):
+            self._complain(draft)
+            return
+        if self._drawing is not None:
+            self._sampler.ask(Stop(id=self._drawing.id))
+        self._drawing = Draw(
+            id=playground.new_id(), step=draft.step, request=draft.request, watch=draft.watch
+        )
+        self._showing.begin()
+        self._say("drawing…")
+        self._sampler.ask(self._drawing)
+
+    def action_another(self) -> None:
+        seed = self._form.text("what", "seed")
+        draft = self.draft
+        if isinstance(draft, PlayDraft) and seed:
+            following = (draft.request.seed + 1) % (LARGEST_SEED + 1)
+            self._type({"seed": str(following)})
+        self.action_draw()
+
+    def _type(self, texts: dict[str, str]) -> None:
+        """Types into fields of these names, and leaves all others as they are."""
+        form = self._form
+        form.fill({field.key: texts.get(field.knob.name, field.text) for field in form.fields})
+
+    @on(Gallery.NeighboursWanted)
+    def _draw_neighbours(self, event: Gallery.NeighboursWanted) -> None:
+        shown = self._showing.result
+        if shown is not None:
+            self._refill(shown.kept.step, shown.kept.request)
+            self._type({"around": str(event.tile)})
+            self.action_draw()
+
+    def action_leave(self) -> None:
+        if self._drawing is not None:
+            self._sampler.ask(Stop(id=self._drawing.id))
+            self._say("stopping…")
+        else:
+            self.post_message(self.Closed())
+
+    # ------------------------------------------------------------------ what the sampler tells
+
+    def _hear(self, told: Told | str) -> None:
+        self.post_message(self.Heard(told))
+
+    @on(Heard)
+    def _take_told(self, event: Heard) -> None:
+        told = event.told
+        if isinstance(told, str):
+            self._drawing, self._opened = None, None
+            self._say(told)
+            self._complain(f"{told}; the next drawing starts another")
+        elif isinstance(told, Opened):
+            self._opened = told.step
+            self._know(told.knobs)
+            if self._drawing is None:
+                self._say(f"warm on {told.device}")
+        elif isinstance(told, Refused):
+            self._take_refusal(told)
+        elif self._drawing is not None and told.id == self._drawing.id:
+            self._take_news(told)
+
+    def _take_refusal(self, told: Refused) -> None:
+        mine = self._drawing is not None and told.id == self._drawing.id
+        if mine:
+            self._drawing = None
+        if mine or not told.id:
+            self._say(told.why)
+        if told.why != "stopped":
+            self._complain(told.why)
+        if mine and self._showing.result is not None:
+            self._show_result(self._showing.result)
+
+    def _take_news(self, told: Advanced | Wrote | Drawn) -> None:
+        if isinstance(told, Advanced):
+            self._say(f"drawing · {told.share:.0%}")
+            self._showing.follow(told)
+        elif isinstance(told, Wrote):
+            self._showing.grow(told)
+        elif self._drawing is not None:
+            self._opened, self._drawing = self._drawing.step, None
+            self._say(f"{told.count} samples in {told.seconds:.2g} s")
+            self._read_results(told.id)
+
+    # ------------------------------------------------------------------ what is kept
+
+    @work(thread=True, exclusive=True, group="look")
+    def _read_results(self, show: str = "") -> None:
+        """Lists what is kept; the result with that id is shown."""
+        results = playground.results(self.run)
+        self.post_message(self.Looked(self._checkpoints, results, show))
+
+    def _show_result(self, result: Result) -> None:
+        self._showing.show(result, self._knobs)
+
+    @on(Showing.Shown)
+    def _mark_shown(self, event: Showing.Shown) -> None:
+        kept = self.query_one(KeptList)
+        kept.show(kept.results, at=event.result.id)
+
+    @on(KeptList.Wanted)
+    def _repeat(self, event: KeptList.Wanted) -> None:
+        """Shows a result, and asks in the form as it was asked."""
+        kept = event.result.kept
+        self._refill(kept.step, kept.request)
+        self._show_result(event.result)
+
+    @on(KeptList.Unwanted)
+    def _ask_to_delete(self, event: KeptList.Unwanted) -> None:
+        from genai_tui.screens.dialogs import Confirm  # not needed for the first paint
+
+        def decided(agreed: bool | None) -> None:
+            if agreed:
+                self._delete(event.result)
+
+        question = f"Delete {event.result.kept.request.count} samples that are kept?"
+        cast(App[object], self.app).push_screen(Confirm(question, "Delete", danger=True), decided)
+
+    @work(thread=True, group="delete")
+    def _delete(self, result: Result) -> None:
+        try:
+            playground.delete(self.run, result.id)
+        except RunError as error:
+            self.post_message(self.Heard(Refused(why=str(error))))
+        self._read_results()
+
+    def _refill(self, step: int, request: SampleRequest) -> None:
+        """Makes the form ask for that; whether to watch stays as it is."""
+        values = refilled(self._checkpoints, self._knobs, step, request)
+        self._form.fill({**values, WATCH: self._form.text(*WATCH)})
+
+    def _say(self, sentence: str) -> None:
+        try:
+            spec = self.run.spec()
+            what = f"{spec.model} · {spec.dataset}"
+        except RunError:
+            what = "–"
+        head = self.query_one("#head", Field)
+        head.show(
+            ("playground  ", "bold"), f"{self.run.label}  ", (f"{what}  ", "$text-muted"), sentence
+        )
+
+    def _complain(self, sentence: str) -> None:
+        self.notify(visible(sentence), severity="error", markup=False)
+
+
+def _losses(run: Run) -> list[tuple[int, float]]:
+    """(step, validation loss) of a run so far."""
+    found: list[tuple[int, float]] = []
+    offset, more = 0, True
+    while more:
+        chunk = run.read(offset)
+        offset, more = chunk.offset, chunk.more
+        steps = (record for record in chunk.records if isinstance(record, Step))
+        found += [
+            (one.step, float(one.values["validation/loss"]))
+            for one in steps
+            if "validation/loss" in one.values
+        ]
+    return found
