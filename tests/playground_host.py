@@ -72,11 +72,12 @@ class FakeSampler:
         told: Callable[[Told], object],
         ended: Callable[[str], object],
         *,
-        modality: Modality,
+        modality: Modality = "image",
         knobs: list[Knob],
     ) -> None:
         self.run, self.tell, self.die = run, told, ended
-        self.modality, self.knobs = modality, knobs
+        self.modality: Modality = modality
+        self.knobs = knobs
         self.asked: list[Ask] = []
         self.closed = False
         self.slow = False
@@ -159,7 +160,7 @@ def _texts(folder: Path, ask: Draw) -> None:
 def _way(share: float) -> np.ndarray:
     """Four by four tiles, which come out of the gray."""
     grid = fashion()[:16].reshape(4, 4, 28, 28).swapaxes(1, 2).reshape(112, 112)
-    return np.uint8(128 + share * (grid.astype(float) - 128))
+    return (128 + share * (grid.astype(float) - 128)).astype(np.uint8)
 
 
 def _save(pixels: np.ndarray, path: Path) -> None:

@@ -13,6 +13,7 @@ from backends.records import Knob, Modality, SampleRequest, Step
 from genai_tui import launch
 from genai_tui.log import Log
 from genai_tui.playground import Open, Stop
+from genai_tui.screens import playground
 from genai_tui.screens.playground import PlaygroundScreen
 from genai_tui.screens.run import RunScreen
 from genai_tui.store import Store
@@ -96,8 +97,7 @@ async def test_p_on_a_run_opens_it_and_escape_leads_back_and_ends_the_sampler(
         made.append(FakeSampler(*arguments, modality="image", knobs=VAE))
         return made[-1]
 
-    defaults = PlaygroundScreen.__init__.__kwdefaults__
-    monkeypatch.setitem(defaults, "begin", begin)
+    monkeypatch.setattr(playground, "Sampler", begin)
     run = build_runs.build(store, "shoes", telemetry=0)
     (run.path / "checkpoints/step-000500").mkdir(parents=True)
     app, feed = studio(store, run)

@@ -107,11 +107,11 @@ class PlaygroundScreen(Screen[None]):
             super().__init__()
             self.knobs = knobs
 
-    def __init__(self, run: Run, *, step: int | None = None, begin: Begin = Sampler) -> None:
+    def __init__(self, run: Run, *, step: int | None = None, begin: Begin | None = None) -> None:
         super().__init__()
         self.run = run
         self._step = step  # the checkpoint that the user came for
-        self._sampler = begin(run, self._hear, self._hear)
+        self._sampler = (begin or Sampler)(run, self._hear, self._hear)
         self._checkpoints = Checkpoints()
         self._knobs: Sequence[Knob] = ()
         self._opened: int | None = None  # the checkpoint that the sampler has at hand
