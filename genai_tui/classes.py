@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from genai_tui.errors import UserError
-from genai_tui.store import Run
+from genai_tui.run import Run
 
 MOST_BYTES = 1 << 26
 

@@ -5,6 +5,7 @@ files here, names are numbers, and what is read has a limit.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -122,6 +123,15 @@ def told(run: Path, relative: str) -> Told:
             return _decode_told(file.read(TOLD_BYTES))
     except (OSError, *UNREADABLE):
         return Told()
+
+
+def label_of(told: Told, index: int, classes: Sequence[str]) -> str:
+    """The class of a sample by name, where the name is known; empty where there are no classes."""
+    labels = told.labels or told.request.labels or []
+    if not labels:
+        return ""
+    label = labels[index % len(labels)]
+    return classes[label] if 0 <= label < len(classes) else f"class {label}"
 
 
 def folder_of(path: str) -> str:

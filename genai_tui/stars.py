@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from backends.records import FORMAT, UNREADABLE
-from genai_tui.store import RunError, write_atomic
+from genai_tui.atomic import write_atomic
+from genai_tui.run import RunError
 
 FILE = "stars.json"
 MOST_BYTES = 1 << 22

@@ -19,7 +19,8 @@ from genai_tui.errors import UserError
 from genai_tui.store import Run, Store
 
 VERBS = """
-demo train models datasets runs show watch logs pause resume checkpoint set stop sample delete
+demo train models datasets runs show watch logs pause resume checkpoint set stop
+sample export delete
 """
 CLASSES = ["T-shirt/top", "Trouser", "3", "Bag"]
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="="), max_size=12)

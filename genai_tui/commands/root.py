@@ -10,6 +10,7 @@ from genai_tui.commands.annotate import archive, note, rename, tag
 from genai_tui.commands.catalogue import datasets, models
 from genai_tui.commands.compare import compare
 from genai_tui.commands.delete import delete
+from genai_tui.commands.export import export
 from genai_tui.commands.listing import runs
 from genai_tui.commands.logs import logs
 from genai_tui.commands.options import Globals
@@ -145,6 +146,13 @@ _add(tag, DRAW, "tag latest +night +best", "tag conv-k3f9 -night", "tag latest",
 _add(note, DRAW, "note latest 'wider, and twice the steps'", "note latest")
 _add(rename, DRAW, "rename conv-k3f9 shoes", "rename shoes ''")
 _add(archive, DRAW, "archive conv-k3f9 shoes", "archive shoes --undo")
+_add(
+    export,
+    DRAW,
+    "export latest --out pictures",
+    "export latest --what gif --tile 3 --out progress.gif",
+    "export shakespeare --step 500 --what jsonl --out texts.jsonl",
+)
 _add(delete, DRAW, "delete conv-k3f9", "delete conv-k3f9 --yes")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from textual.containers import VerticalScroll
 
 from backends.records import SampleRequest
-from genai_tui.sample_files import Drawn, Told
+from genai_tui.sample_files import Drawn, Told, label_of
 from genai_tui.stars import Keepsake
 from genai_tui.widgets.field import Field, Part
 
@@ -66,15 +66,6 @@ def facts(known: Known) -> list[tuple[str, str]]:
         ("file", known.file),
     ]
     return [(title, text) for title, text in found if text]
-
-
-def label_of(told: Told, index: int, classes: Sequence[str]) -> str:
-    """The class of a sample by name, where the name is known; empty where there are no classes."""
-    labels = told.labels or told.request.labels or []
-    if not labels:
-        return ""
-    label = labels[index % len(labels)]
-    return classes[label] if 0 <= label < len(classes) else f"class {label}"
 
 
 def _place(known: Known) -> str:

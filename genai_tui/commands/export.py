@@ -1,0 +1,85 @@
+"""``export``: samples of a run as files to take away."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from genai_tui import sample_files
+from genai_tui.commands.options import AsJson, RunName, run_of
+from genai_tui.commands.output import busy, document, say
+from genai_tui.errors import MISUSE, UserError
+from genai_tui.sample_files import Drawn
+from genai_tui.store import Run
+from genai_tui.visible import visible
+
+if TYPE_CHECKING:
+    from genai_tui.exports.samples import Subject, What
+
+
+def export(
+    context: typer.Context,
+    run: RunName,
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="PATH", help="A folder, or the name of the file to make.", show_default=False
+        ),
+    ],
+    what: Annotated[
+        Literal["png", "gif", "sheet", "wav", "jsonl"] | None,
+        typer.Option(
+            help="A picture, the progress, a contact sheet, sounds, texts.", show_default=False
+        ),
+    ] = None,
+    step: Annotated[int | None, typer.Option(min=0, help="Of which step; else the newest.")] = None,
+    tile: Annotated[
+        int | None, typer.Option(min=1, help="One sample of the step, by its number.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Save samples that a training has drawn.
+
+    Without --what pictures are saved as png, sounds as wav and texts as jsonl. A gif shows how all
+    steps until --step went. No file is ever overwritten.
+    """
+    found = run_of(context, run)
+    drawn = _at(found, step)
+    from genai_tui.exports import samples as exports
+
+    subject = exports.Subject(found, drawn, None if tile is None else tile - 1)
+    chosen = what or _usual(subject)
+    with busy(f"exporting {chosen} of step {drawn.step:,}"):
+        made = exports.export(chosen, [subject], out)
+    if as_json:
+        paths = [str(path) for path in made]
+        head = {"id": found.id, "name": found.spec().name, "step": drawn.step}
+        document({**head, "what": chosen, "files": paths})
+        return
+    for path in made:
+        say(visible(str(path)))
+
+
+def _at(run: Run, step: int | None) -> Drawn:
+    """The samples of a step, those of the run's own schedule first."""
+    there = sample_files.listing(run.path)
+    if not there:
+        raise UserError(f"run {run.label} has no samples yet", status=MISUSE)
+    if step is None:
+        return there[-1]
+    for drawn in there:
+        if drawn.step == step:
+            return drawn
+    known = ", ".join(f"{one.step:,}" for one in there[-20:])
+    sentence = f"run {run.label} has no samples of step {step:,}; there are {known}"
+    raise UserError(sentence, status=MISUSE)
+
+
+def _usual(subject: "Subject") -> "What":
+    match subject.files.kind:
+        case "audio":
+            return "wav"
+        case "text":
+            return "jsonl"
+        case _:
+            return "png"

@@ -1,0 +1,1 @@
+"""Samples as files to take away: pictures, animations, contact sheets, sounds, texts."""
