@@ -177,6 +177,9 @@ class StudioApp(PreferringApp[None]):
     def on_run_screen_samples_wanted(self, event: "SamplesMessage") -> None:
         self.open_samples(event.run_id, event.relative)
 
+    def on_gallery_screen_opened(self, event: "SamplesMessage") -> None:
+        self.open_samples(event.run_id, event.relative)
+
     def open_samples(self, run_id: str, relative: str) -> None:
         """Shows all samples of a run, beginning with those in a folder of it."""
         from genai_tui.screens.samples import SamplesScreen

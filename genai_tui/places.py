@@ -49,6 +49,12 @@ def _runs(studio: "StudioApp") -> Screen[None]:
     return RunsScreen(studio.store, studio.feed)
 
 
+def _gallery(studio: "StudioApp") -> Screen[None]:
+    from genai_tui.screens.gallery import GalleryScreen
+
+    return GalleryScreen(studio.store, studio.feed)
+
+
 def _settings(studio: "StudioApp") -> Screen[None]:
     from genai_tui.screens.settings import SettingsScreen
 
@@ -63,6 +69,7 @@ def _gpus(studio: "StudioApp") -> Screen[None]:
 
 PLACES = (
     Place("1", HOME, "All runs", _runs),
+    Place("2", "gallery", "Samples of all runs", _gallery),
     Place("3", "gpus", "GPUs, host and processes", _gpus),
     Place("4", "settings", "Theme, keys, pictures and the rest", _settings),
 )

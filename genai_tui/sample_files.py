@@ -59,11 +59,13 @@ class Drawn:
     Attributes:
         relative: its folder, relative to the run's.
         asked: whether a command asked for it, rather than the run's own schedule.
+        t: when it was drawn, in seconds since the epoch.
     """
 
     step: int
     relative: str
     asked: bool = False
+    t: float = 0.0
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -106,10 +108,9 @@ def listing(run: Path) -> list[Drawn]:
     """
     try:
         with os.scandir(run / FOLDER) as entries:
-            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            found = [drawn for entry in entries if (drawn := _drawn(entry)) is not None]
     except OSError:
         return []
-    found = [drawn for name in names if (drawn := _drawn(name)) is not None]
     return sorted(found, key=lambda one: (one.step, one.asked, one.relative))
 
 
@@ -153,13 +154,16 @@ def read_text(path: Path) -> str:
 _decode_told = msgspec.json.Decoder(Told).decode
 
 
-def _drawn(name: str) -> Drawn | None:
-    head, _, rest = name.partition("-")
+def _drawn(entry: os.DirEntry[str]) -> Drawn | None:
+    head, _, rest = entry.name.partition("-")
     digits, _, command = rest.partition("-")
     if head != "step" or not (digits.isascii() and digits.isdecimal()):
         return None
     step = int(digits)
-    return Drawn(step, f"{FOLDER}/{name}", bool(command)) if step < LARGEST_STEP else None
+    if step >= LARGEST_STEP or not entry.is_dir(follow_symlinks=False):
+        return None
+    t = entry.stat(follow_symlinks=False).st_mtime
+    return Drawn(step, f"{FOLDER}/{entry.name}", bool(command), t)
 
 
 def _is_inside(folder: Path, run: Path) -> bool:

@@ -1,7 +1,9 @@
 """What every screen with samples in its hand can do with them: star, note, copy the path, play."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import work
 from textual.app import App
@@ -16,6 +18,9 @@ from genai_tui.sample_files import Drawn
 from genai_tui.stars import Keepsake
 from genai_tui.store import Run, RunError
 from genai_tui.visible import visible
+
+if TYPE_CHECKING:
+    from genai_tui.exports.samples import Subject, What
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class Keeping(Screen[None]):
         Binding("asterisk", "star", "star", tooltip="Star it, to find it again", id="samples.star"),
         Binding("e", "note", "note", show=False, tooltip="Write a note to it", id="samples.note"),
         Binding("y", "copy", "copy path", show=False, tooltip="Copy its path", id="samples.copy"),
+        Binding("E", "export", "export", tooltip="Save it as a file", id="samples.export"),
         Binding(
             "o",
             "play",
@@ -55,6 +61,11 @@ class Keeping(Screen[None]):
     def chosen(self) -> Chosen | None:
         """What keys are about."""
         raise NotImplementedError
+
+    @property
+    def selected(self) -> Sequence[Chosen]:
+        """What is exported together."""
+        return [] if self.chosen is None else [self.chosen]
 
     def keepsake(self, chosen: Chosen) -> Keepsake:
         """What is kept of it so far."""
@@ -121,6 +132,53 @@ class Keeping(Screen[None]):
             self.say(f"Not played: {error}", severe=True)
         else:
             self.say(f"{name} plays {found[number]}")
+
+    def action_export(self) -> None:
+        if self.selected:
+            self._look_through(self.selected)
+
+    @work(thread=True, group="exports")
+    def _look_through(self, selected: Sequence[Chosen]) -> None:
+        """What the samples can be exported as, which their files tell."""
+        from genai_tui.exports.samples import Subject, kinds
+
+        subjects = [Subject(one.run, one.drawn, one.tile) for one in selected]
+        self.studio.call_from_thread(self._ask_what, subjects, kinds(subjects))
+
+    def _ask_what(self, subjects: "Sequence[Subject]", fitting: "Sequence[What]") -> None:
+        if not fitting:
+            self.say("These samples cannot be exported together.", severe=True)
+            return
+        from genai_tui.exports.samples import MEANINGS
+        from genai_tui.screens.choose import Answer, Choose
+
+        folder = self.exports
+        what = subjects[0].caption if len(subjects) == 1 else f"{len(subjects)} samples"
+        question = f"Export {what} into {folder} as"
+        answers = [Answer(one, one, MEANINGS[one]) for one in fitting]
+
+        def then(chosen: str | None) -> None:
+            if chosen is not None:
+                self._export(cast("What", chosen), subjects, folder)
+
+        self.studio.push_screen(Choose(question, answers), then)
+
+    @work(thread=True, group="exports")
+    def _export(self, what: "What", subjects: "Sequence[Subject]", folder: Path) -> None:
+        from genai_tui.exports.samples import ExportError, export
+
+        try:
+            made = export(what, subjects, folder)
+        except (ExportError, RunError) as error:
+            self.studio.call_from_thread(self.say, f"Not exported: {error}", severe=True)
+        else:
+            more = f" and {len(made) - 1} more" if len(made) > 1 else ""
+            self.studio.call_from_thread(self.say, f"Exported {made[0]}{more}")
+
+    @property
+    def exports(self) -> Path:
+        """The folder that files go to."""
+        return Path.cwd()
 
     @work(thread=True, group="keepsakes")
     def _put(self, chosen: Chosen, keepsake: Keepsake) -> None:

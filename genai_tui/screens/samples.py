@@ -9,13 +9,16 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.timer import Timer
 
+from genai_tui import sample_files
 from genai_tui.classes import known_classes
 from genai_tui.feed import Feed
 from genai_tui.moments import Moments, nearest
-from genai_tui.sample_files import Drawn
+from genai_tui.sample_files import Drawn, folder_of, listing
+from genai_tui.screens.choose import Answer, Choose
 from genai_tui.screens.keeping import Chosen, Keeping, file_of
 from genai_tui.stars import Keepsake
 from genai_tui.store import Run, Store
+from genai_tui.visible import visible
 from genai_tui.widgets.field import entitle
 from genai_tui.widgets.key_bar import KeyBar
 from genai_tui.widgets.sample_facts import Known, SampleFacts
@@ -259,6 +262,42 @@ class SamplesScreen(Keeping):
 
     def action_differ(self) -> None:
         self._differs = not self._compares
+        self._look()
+
+    def action_other(self) -> None:
+        if self._view.page.kind:
+            self._find_others(self._view.page.kind)
+
+    @work(thread=True, group="others", exclusive=True)
+    def _find_others(self, kind: str) -> None:
+        """Runs that draw the same kind of samples."""
+        found = [Answer("", "(none)", "compare the steps of this run")]
+        for run in self.store.summaries():
+            if run.id != self.run.id and run.status.sample:
+                place = self.store.root / run.id, folder_of(run.status.sample)
+                if sample_files.find(*place).kind == kind:
+                    found.append(Answer(run.id, visible(run.name), f"{run.model} · {run.dataset}"))
+        self.studio.call_from_thread(self._ask_other, found)
+
+    def _ask_other(self, answers: list[Answer]) -> None:
+        if len(answers) == 1:
+            self.say("There is no other run with samples of this kind.")
+            return
+
+        def then(run_id: str | None) -> None:
+            if run_id is not None:
+                self._compare_with(run_id)
+
+        self.studio.push_screen(Choose("Blink and compare with the run", answers), then)
+
+    @work(thread=True, group="others", exclusive=True)
+    def _compare_with(self, run_id: str) -> None:
+        run = Run(self.store.root / run_id) if run_id else None
+        other = None if run is None else Other(run, listing(run.path))
+        self.studio.call_from_thread(self._set_other, other)
+
+    def _set_other(self, other: Other | None) -> None:
+        self._other = other
         self._look()
 
     def action_enlarge(self) -> None:

@@ -44,6 +44,7 @@ class Look:
         tile: the number of one sample to see large; None is a page of all.
         other: samples to compare with; texts show what changed since.
         differs: pictures show where they differ from ``other``.
+        glance: of texts no more than the room can show.
     """
 
     place: Place
@@ -51,6 +52,7 @@ class Look:
     tile: int | None = None
     other: Place | None = None
     differs: bool = False
+    glance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ def read_page(look: Look, room: Room) -> Page:
     told = sample_files.told(look.place.run, look.place.relative)
     other = _files(look.other) if look.other else None
     if files.texts:
-        return _texts(files, told, look.tile, other)
+        most = room.width * room.height if look.glance else MOST_CHARACTERS
+        return _texts(files, told, look.tile, other, most)
     try:
         if look.tile is not None:
             return _large(files, told, look.tile, other if look.differs else None, room)
@@ -243,11 +246,13 @@ def _alone(
 # ---------------------------------------------------------------------------- texts
 
 
-def _texts(files: SampleFiles, told: Told, tile: int | None, other: SampleFiles | None) -> Page:
+def _texts(
+    files: SampleFiles, told: Told, tile: int | None, other: SampleFiles | None, room: int
+) -> Page:
+    """All texts or one of them, up to so many characters together."""
     chosen = range(len(files.texts)) if tile is None else [min(tile, len(files.texts) - 1)]
     before = other.texts if other is not None else []
     texts: list[list[Passage]] = []
-    room = MOST_CHARACTERS
     for index in chosen:
         text = sample_files.read_text(files.texts[index]).rstrip("\n")[: max(0, room)]
         room -= len(text)

@@ -13,8 +13,6 @@ from genai_tui.images.view import ImageView
 from genai_tui.widgets.field import Field, Part
 from genai_tui.widgets.sample_pages import Look, Page, Room, framed, read_page
 
-REMEMBERED_BYTES = 1 << 25
-"""Pages that were seen are kept up to this much, so that going back and forth reads nothing."""
 CHANGED = "bold $text-success"
 
 
@@ -42,6 +40,8 @@ class SampleView(Vertical):
             self.page = page
 
     NOTHING: ClassVar[str] = "no samples yet"
+    REMEMBERED_BYTES: ClassVar[int] = 1 << 25
+    """Pages that were seen are kept up to this much: going back and forth reads nothing."""
 
     def __init__(self, *, id: str | None = None, nothing: str = NOTHING) -> None:
         super().__init__(id=id)
@@ -62,13 +62,15 @@ class SampleView(Vertical):
     def on_mount(self) -> None:
         self._show_one("nothing")
         self.query_one(".nothing", Field).show(self._nothing)
+        if self._look is not None:
+            self._want()
         self.watch(self.app, "graphics", self._want, init=False)  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
 
     @property
     def is_settled(self) -> bool:
         """Whether what is wanted is what is seen."""
         look = self._look
-        return look is None or self._shown == (look, self._room)
+        return look is None or (self._shown is not None and self._shown == (look, self._room))
 
     @property
     def way(self) -> str:
@@ -80,6 +82,8 @@ class SampleView(Vertical):
         """From now on this is wanted, with one of the samples framed; None wants nothing."""
         moved = cursor != self._cursor
         self._look, self._cursor = look, cursor
+        if not self.is_mounted:
+            return
         if self.is_settled and moved and look is not None:
             self._show_page()
         self._want()
@@ -134,10 +138,9 @@ class SampleView(Vertical):
 
     def _remember(self, key: tuple[Look, Room], page: Page) -> None:
         self._pages[key] = page
-        while len(self._pages) > 1 and sum(p.bytes for p in self._pages.values()) > (
-            REMEMBERED_BYTES
-        ):
-            del self._pages[next(iter(self._pages))]
+        kept = sum(page.bytes for page in self._pages.values())
+        while len(self._pages) > 1 and kept > self.REMEMBERED_BYTES:
+            kept -= self._pages.pop(next(iter(self._pages))).bytes
 
     def _show(self, key: tuple[Look, Room], page: Page) -> None:
         self._shown, self.page = key, page
