@@ -1,12 +1,13 @@
 """The gallery: the samples of all runs on one wall, to find, keep and take away."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
+from textual.widgets import Input
 
 from genai_tui.feed import Feed
 from genai_tui.gallery import VIEWS, Collection, Item, Shelves, arranged
@@ -17,9 +18,6 @@ from genai_tui.widgets.field import Field, entitle
 from genai_tui.widgets.key_bar import KeyBar
 from genai_tui.widgets.sample_pages import Place
 from genai_tui.widgets.wall import Card, Wall
-
-if TYPE_CHECKING:
-    from textual.widgets import Input
 
 
 class GalleryScreen(Keeping):
@@ -240,13 +238,12 @@ class GalleryScreen(Keeping):
         self._hang()
 
     async def action_filter(self) -> None:
-        from genai_tui.widgets.run_filter import RunFilter
+        if not self.query("#find"):
+            find = Input(placeholder="name, model, data or note", compact=True, id="find")
+            await self.query_one("#gallery").mount(find)
+        self.query_one("#find").focus()
 
-        if not self.query(RunFilter):
-            await self.query_one("#gallery").mount(RunFilter())
-        self.query_one(RunFilter).focus()
-
-    def on_input_changed(self, event: "Input.Changed") -> None:
+    def on_input_changed(self, event: Input.Changed) -> None:
         self._words = event.value.lower().split()
         self._arrange()
 
@@ -254,8 +251,8 @@ class GalleryScreen(Keeping):
         self.set_focus(None)
 
     async def action_back(self) -> None:
-        if self.query("RunFilter"):
-            await self.query("RunFilter").remove()
+        if self.query("#find"):
+            await self.query("#find").remove()
             self._words = []
             self._arrange()
         else:
