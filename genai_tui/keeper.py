@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -20,11 +21,15 @@ from typing import Any, cast
 from genai_tui import liveness
 from genai_tui.liveness import LockHeldError
 from genai_tui.parent import adopt_orphans
+from genai_tui.turns import Turns
+from genai_tui.waiting_room import WaitingRoom
 
 RESTARTS = 3
 """Crashes in a row without a new checkpoint before the keeper gives up."""
 
 CONSOLE_BYTES = 16 << 20
+FIRST_LOOK = "finding the devices"
+_PLAIN: Mapping[str, str] = {}
 FINAL = {0: "finished", 75: "stopped", 70: "failed", 74: "failed", 77: "failed", 78: "failed"}
 """Exit codes of a worker that has said how it ended; anything else is a crash."""
 
@@ -58,12 +63,38 @@ class Keeper:
         self.status = _read(run / "status.json")
         self.attempt = int(self.status.get("attempt") or 0)
         self.restarts = 0
+        self.visible = ""
 
-    def begin(self) -> None:
-        """Says that the run starts, and starts it; from here on a SIGTERM is a stop."""
+    def wait_for_turn(self, turns: Turns) -> bool:
+        """Waits until a device is free for this run; False if it was stopped before."""
+        slot = WaitingRoom(self.run, turns, self.say_place).wait(lambda: self.stopping)
+        if slot is None:
+            ended = {"state": "stopped", "phase": "", "exit_code": 75, "waits": ""}
+            self._write(**ended, reason="stopped while it was queued")
+            return False
+        self.visible = slot.visible
+        return True
+
+    def say_place(self, phrase: str) -> None:
+        """Says for what the run waits."""
+        self._write(
+            state="starting",
+            phase="queued",
+            waits=phrase,
+            of=self.steps,
+            host=os.uname().nodename,
+            boot_id=liveness.boot_id(),
+            reason="",
+        )
+
+    def listen(self) -> None:
+        """From here on a SIGTERM is a stop."""
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGINT, self._on_stop)
-        fresh = {"reason": "", "exit_code": None, "signal": None, "restarts": 0}
+
+    def begin(self) -> None:
+        """Says that the run starts, and starts it."""
+        fresh = {"reason": "", "exit_code": None, "signal": None, "restarts": 0, "waits": ""}
         self._write(state="starting", phase="starting", of=self.steps, **fresh)
         self._start_worker()
 
@@ -81,6 +112,7 @@ class Keeper:
         self.worker = self._spawn(
             "genai_tui.worker",
             ["train", str(self.run), "--steps", str(self.steps), "--attempt", str(self.attempt)],
+            {"CUDA_VISIBLE_DEVICES": self.visible} if self.visible else {},
         )
         if self.stopping:  # the signal came while there was nobody to pass it on to
             self._tell_worker()
@@ -159,12 +191,14 @@ class Keeper:
         if self.poller is not None and self.poller.returncode is None:
             self.poller.terminate()
 
-    def _spawn(self, module: str, arguments: list[str]) -> subprocess.Popen[bytes]:
+    def _spawn(
+        self, module: str, arguments: list[str], environ: Mapping[str, str] = _PLAIN
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             process_group=0,
-            env={**os.environ, "GENAI_TUI_KEEPER": str(os.getpid())},
+            env={**os.environ, "GENAI_TUI_KEEPER": str(os.getpid()), **environ},
         )
 
     def _write(self, **fields: Any) -> None:
@@ -234,16 +268,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="genai_tui.keeper")
     parser.add_argument("run", type=Path)
     parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--queue", action="store_true", help="wait until a device is free")
     parser.add_argument("--ready", type=int, default=-1, help="descriptor for the first sentence")
     options = parser.parse_args(arguments)
     os.umask(0o077)
     if os.fork():
         return 0  # the starter waits for this one; the child belongs to nobody
     _detach(options.run)
-    return _keep(options.run, options.steps, options.ready)
+    return _keep(options.run, options.steps, options.ready, options.queue)
 
 
-def _keep(run: Path, steps: int, ready: int) -> int:
+def _keep(run: Path, steps: int, ready: int, queue: bool) -> int:
     try:
         liveness.hold_keeper(run / "keeper.lock")
     except LockHeldError:
@@ -251,9 +286,32 @@ def _keep(run: Path, steps: int, ready: int) -> int:
         return 1
     adopt_orphans()
     keeper = Keeper(run, steps)
-    keeper.begin()
-    _say(ready, f"ok {os.getpid()}")
+    keeper.listen()
+    turns = _turns(run)
+    try:
+        turns.enter(waits=queue)
+    except OSError as error:
+        if queue:
+            _say(ready, f"error: the queue cannot be entered: {error}")
+            return 1
+        turns = None  # it trains all the same; only those who wait do not know of it
+    if turns is not None and queue:
+        keeper.say_place(FIRST_LOOK)
+        _say(ready, f"ok {os.getpid()}")
+        if not keeper.wait_for_turn(turns):
+            return 75
+        keeper.begin()
+    else:
+        keeper.begin()
+        _say(ready, f"ok {os.getpid()}")
     return keeper.keep()
+
+
+def _turns(run: Path) -> Turns:
+    spec = _read(run / "run.json")
+    created = spec.get("created")
+    known = float(created) if isinstance(created, int | float) else time.time()
+    return Turns(run, known, str(spec.get("device") or "auto"))
 
 
 def _detach(run: Path) -> None:

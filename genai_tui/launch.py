@@ -245,8 +245,11 @@ def _spec(store: Store, request: PlanRequest, plan: Plan, name: str) -> RunSpec:
     )
 
 
-def start(run: Run, steps: int | None = None) -> None:
+def start(run: Run, steps: int | None = None, *, queue: bool = False) -> None:
     """Starts a run that belongs to no terminal; returns when its keeper has said so.
+
+    Args:
+        queue: it waits until a device is free for it.
 
     Raises:
         LaunchError: it is being trained already, or the keeper could not start.
@@ -254,7 +257,7 @@ def start(run: Run, steps: int | None = None) -> None:
     wanted = steps or int(run.spec().train_config.get("steps") or 0)
     reading, writing = os.pipe()
     try:
-        process = _begin_keeper(run, wanted, writing)
+        process = _begin_keeper(run, wanted, writing, queue)
         answer = _first_line(reading, START_SECONDS)
         process.wait()  # it only forked; the keeper is its child and belongs to nobody
     except OSError as error:
@@ -266,11 +269,14 @@ def start(run: Run, steps: int | None = None) -> None:
         raise LaunchError(f"run {run.label} cannot be started: {sentence}")
 
 
-def _begin_keeper(run: Run, steps: int, ready: int) -> subprocess.Popen[bytes]:
+def _begin_keeper(run: Run, steps: int, ready: int, queue: bool) -> subprocess.Popen[bytes]:
     """Starts the process that becomes the keeper; ``ready`` is the keeper's from here on."""
     try:
         return subprocess.Popen(
-            [*_KEEPER, str(run.path), "--steps", str(steps), "--ready", str(ready)],
+            [
+                *(*_KEEPER, str(run.path), "--steps", str(steps), "--ready", str(ready)),
+                *(["--queue"] if queue else []),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -114,7 +114,8 @@ _add(
     TRAIN,
     "train vae/conv",
     "train gan/dcgan --data fashion-mnist --name shoes --detach",
-    "train autoregressive/gpt --data ~/books --set lr=3e-4",
+    "train autoregressive/gpt --data ~/books --set lr=3e-4 --queue",
+    "train vae/conv --sweep lr=1e-3,3e-3 --sweep seed=0,1",
 )
 _add(models, TRAIN, "models", "models vae/conv", "models --json")
 _add(datasets, TRAIN, "datasets", "datasets --json")

@@ -3,12 +3,14 @@
 import signal
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from genai_tui import lineage
+from genai_tui import sweep as sweeps
 from genai_tui.commands import completion
 from genai_tui.commands.attend import attend, described, how_to_come_back
 from genai_tui.commands.options import AsJson, globals_of, store_of
@@ -16,6 +18,10 @@ from genai_tui.commands.output import busy, document, say, tell
 from genai_tui.commands.studio import graphics_of, has_terminal, open_studio
 from genai_tui.errors import MISUSE, UserError
 from genai_tui.store import Run, Store
+from genai_tui.visible import visible
+
+if TYPE_CHECKING:
+    from genai_tui.launch import Planner
 
 DEMO_STEPS = 500
 AT_ONCE = {"precision": "float32", "threads": "1"}
@@ -73,6 +79,18 @@ def train(
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda:0 ...", autocompletion=completion.devices)
     ] = "auto",
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sweep",
+            metavar="KNOB=VALUE,VALUE",
+            help="One queued run for each value; repeat it for every combination. Also: seed.",
+            autocompletion=completion.knobs,
+        ),
+    ] = None,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Wait until a GPU is free; without any, the CPU.")
+    ] = False,
     detach: Annotated[
         bool, typer.Option("--detach", help="Give the prompt back once it trains.")
     ] = False,
@@ -87,8 +105,7 @@ def train(
     if data is not None and not data.strip():  # most often a shell variable that is not set
         raise UserError("--data is empty: give a data set's name or a path", status=MISUSE)
     store = store_of(context)
-    run = begin(
-        store,
+    wish = Wish(
         model=model,
         dataset=data or "",
         settings=asked,
@@ -97,6 +114,10 @@ def train(
         device=device,
         origin=lineage.origin(store, begin_from) if begin_from is not None else None,
     )
+    if sweep:
+        sweep_through(store, wish, sweep, as_json)
+        return
+    run = begin(store, wish, queue=queue)
     if not detach:
         attend(run, as_json)
     elif as_json:
@@ -122,11 +143,7 @@ def demo(
         graphics_of(graphics)  # refused before anything is started
     settings = {"steps": str(steps), "log_every": "5", "sample_every": "50", **AT_ONCE}
     run = begin(
-        store_of(context),
-        model="vae/conv",
-        dataset="fashion-mini",
-        settings=settings,
-        device="auto",
+        store_of(context), Wish(model="vae/conv", dataset="fashion-mini", settings=settings)
     )
     if plain:
         attend(run, as_json=False)
@@ -153,18 +170,21 @@ def settings_of(words: Sequence[str], steps: int | None) -> dict[str, str]:
     return found
 
 
-def begin(
-    store: Store,
-    *,
-    model: str,
-    dataset: str,
-    settings: Mapping[str, str],
-    name: str = "",
-    seed: int = 0,
-    device: str,
-    origin: lineage.Origin | None = None,
-) -> Run:
-    """Creates and starts a run.
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants trained; see :func:`genai_tui.launch.create`."""
+
+    model: str
+    dataset: str
+    settings: Mapping[str, str]
+    name: str = ""
+    seed: int = 0
+    device: str = "auto"
+    origin: lineage.Origin | None = None
+
+
+def begin(store: Store, wish: Wish, *, queue: bool = False) -> Run:
+    """Creates and starts a run, or lets it stand in the queue.
 
     Raises:
         LaunchError, RunError: it cannot be what was asked for, or cannot be started.
@@ -172,19 +192,73 @@ def begin(
     from genai_tui import launch
 
     with busy("a worker looks at the model and the data"):
-        run = launch.create(
-            store,
-            model=model,
-            dataset=dataset,
-            settings=settings,
-            name=name,
-            seed=seed,
-            device=device,
-            begin=origin,
-        )
+        run = _created(store, wish, None)
     with _uninterrupted():
-        launch.start(run)
+        launch.start(run, queue=queue)
     return run
+
+
+def sweep_through(store: Store, wish: Wish, words: Sequence[str], as_json: bool) -> None:
+    """Creates a queued run for every combination of values, and says how they are found.
+
+    Raises:
+        UserError: one of them cannot be what was asked for; then there is none.
+    """
+    from genai_tui import launch
+
+    combinations = sweeps.combinations(words)
+    twice = next((knob for knob in combinations[0] if knob in wish.settings), "")
+    if twice:
+        raise UserError(f"{visible(twice)} is both set and swept: say it once", status=MISUSE)
+    planner = launch.Planner()
+    try:
+        with busy(f"a worker looks at {len(combinations)} runs"):
+            tag, made = sweeps.create(
+                combinations, lambda swept: _created(store, _swept(wish, swept), planner)
+            )
+    finally:
+        planner.close()
+    with _uninterrupted():
+        for run in made:
+            launch.start(run, queue=True)
+    if as_json:
+        document([{**described(run), "tags": [tag]} for run in made])
+        return
+    for run in made:
+        say(f"{run.label} is queued")
+    say(f"  see them  genai-tui runs --filter tag:{tag}")
+
+
+def _swept(wish: Wish, swept: Mapping[str, str]) -> Wish:
+    """One run of a sweep."""
+    knobs = {knob: value for knob, value in swept.items() if knob != sweeps.SEED}
+    base = wish.name or wish.model.rpartition("/")[2]
+    seed = _seed(swept[sweeps.SEED]) if sweeps.SEED in swept else wish.seed
+    settings = {**wish.settings, **knobs}
+    return replace(wish, settings=settings, name=sweeps.name_of(base, swept), seed=seed)
+
+
+def _seed(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= LARGEST_SEED:
+        return int(text)
+    sentence = f"a seed is a whole number from 0 to {LARGEST_SEED:,}, not {text!r}"
+    raise UserError(sentence, status=MISUSE)
+
+
+def _created(store: Store, wish: Wish, planner: "Planner | None") -> Run:
+    from genai_tui import launch
+
+    return launch.create(
+        store,
+        model=wish.model,
+        dataset=wish.dataset,
+        settings=wish.settings,
+        name=wish.name,
+        seed=wish.seed,
+        device=wish.device,
+        planner=planner,
+        begin=wish.origin,
+    )
 
 
 @contextmanager

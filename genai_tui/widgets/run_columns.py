@@ -86,8 +86,9 @@ def text_of(column: Column, cell: Cell) -> str:
 
 def _state(cell: Cell) -> str:
     run = cell.run
-    place = run.status.waits.partition(" ")[0] if run.state == "queued" else ""  # "2nd"
-    return f"{shown(run.state)} {place}".rstrip()
+    place = run.status.waits.partition(" ")[0]  # "2nd"
+    queued = run.state == "queued" and place[:1].isdecimal()
+    return f"{shown(run.state)} {place}" if queued else shown(run.state)
 
 
 def _name(cell: Cell) -> str:

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from backends.records import number
+from genai_tui import sweep
 from genai_tui.store import Seen, Summary
 
 Grouping = Literal["", "model", "data", "tree"]
 GROUPINGS: tuple[Grouping, ...] = ("", "model", "data", "tree")
 NEWEST = "age"
 """The order of a store: the newest first."""
-SWEEP = "sweep-"
-"""How the tag begins that the runs of a sweep share."""
 
 DEEPEST = 5
 """Generations that are told apart by how far their names are indented."""
@@ -133,8 +132,8 @@ def _sweeps(runs: Sequence[Summary]) -> Iterator[tuple[str, list[Summary]]]:
     """Runs of a sweep together, at the place of their first; every other one alone."""
     groups: dict[str, list[Summary]] = {}
     for run in runs:
-        sweep = next((tag for tag in run.tags if tag.startswith(SWEEP)), "")
-        groups.setdefault(sweep or f"/{run.id}", []).append(run)  # no tag begins with a slash
+        name = next((tag for tag in run.tags if tag.startswith(sweep.TAG)), "")
+        groups.setdefault(name or f"/{run.id}", []).append(run)  # no tag begins with a slash
     for name, members in groups.items():
         yield ("" if name.startswith("/") else name), members
 
