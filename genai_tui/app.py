@@ -326,5 +326,5 @@ def run_studio(store: Store, open_run: Run | None = None, graphics: str | None =
     app.run()
     live = sum(run.state in LIVE for run in store.summaries())
     if live:
-        word = "run trains" if live == 1 else "runs train"
+        word = "run goes" if live == 1 else "runs go"
         print(f"{live} {word} on; genai-tui shows them again.")

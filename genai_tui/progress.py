@@ -160,7 +160,8 @@ def event(record: Record) -> str:
 def progress(status: Status, latest: Latest) -> str:
     """Where a training is: step, losses, rate and time to the end; else what it waits for."""
     if waits(status):
-        return f"{visible(status.phase) or status.state} …"
+        place = f", {visible(status.waits)}" if status.waits else ""
+        return f"{visible(status.phase) or status.state}{place} …"
     parts = [
         f"step {latest.step:,}/{status.of:,}",
         *terms(latest.values),

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from waiting import python, ready, until
 
-from backends.records import RunSpec
+from backends.records import Config, RunSpec
 from genai_tui import launch, liveness, slots, turns
 from genai_tui.launch import LaunchError
 from genai_tui.run import RunError
@@ -275,9 +275,9 @@ def test_a_stop_ends_the_wait_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --------------------------------------------------------------------------- real keepers
 
-MODEL = {"width": 4, "latent": 2}
-QUIET = {"sample_every": 0, "validate_every": 0, "checkpoint_every": 0, "validation": 0.01}
-LOOP = {"steps": 5, "batch_size": 8, "precision": "float32", "threads": 1, **QUIET}
+MODEL: Config = {"width": 4, "latent": 2}
+QUIET: Config = {"sample_every": 0, "validate_every": 0, "checkpoint_every": 0, "validation": 0.01}
+LOOP: Config = {"steps": 5, "batch_size": 8, "precision": "float32", "threads": 1, **QUIET}
 
 
 @pytest.fixture

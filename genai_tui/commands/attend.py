@@ -58,11 +58,18 @@ def described(run: Run) -> dict[str, object]:
 def how_to_come_back(run: Run) -> str:
     word = word_for(run)
     lines = [
-        f"{run.label} trains on without this terminal.",
+        _without_us(run),
         f"  watch it  genai-tui watch {word}",
         f"  stop it   genai-tui stop {word}",
     ]
     return "\n".join(lines)
+
+
+def _without_us(run: Run) -> str:
+    status = run.status()
+    if run.state(status) == "queued":
+        return f"{run.label} is queued ({visible(status.waits)}) and will start by itself."
+    return f"{run.label} trains on without this terminal."
 
 
 def checkpoint_path(run: Run) -> str | None:

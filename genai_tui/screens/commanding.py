@@ -95,6 +95,10 @@ class Commanding(Screen[None]):
         if run.state not in LIVE:
             self.say(f"{run.name} is {run.state} already.")
             return
+        if run.state == "queued":
+            question = f"Take {visible(run.name)} out of the queue? r starts it at once."
+            self._ask(question, "Take it out", lambda: self.command("stop"))
+            return
         question = f"Stop {visible(run.name)} after this step? A checkpoint is kept: r resumes it."
         self._ask(question, "Stop", lambda: self.command("stop"))
 

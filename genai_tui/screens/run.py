@@ -193,6 +193,7 @@ class RunScreen(Commanding):
         if run is None:
             return
         phase = self.history.phase.name if self.history.phase else run.status.phase
+        phase = run.status.waits if run.state == "queued" else phase
         self.query_one(RunHeader).show(run, phase if run.state in LIVE else "")
         why = self.query_one("#why", Field)
         reason = why_not(run)
