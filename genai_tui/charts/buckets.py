@@ -6,9 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from genai_tui.charts.pyramid import Pyramid
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
+LONG = 500_000
+"""Values from which on looking at all of them costs more than looking them up."""
 _FAR = 1e9
 """Columns from the view beyond which a neighbour is not told apart; its line is flat anyway."""
 
@@ -37,12 +41,20 @@ class Columns:
 
 
 def bucket(
-    x: Floats, y: Floats, start: float, stop: float, count: int, *, floor: float = -np.inf
+    x: Floats,
+    y: Floats,
+    start: float,
+    stop: float,
+    count: int,
+    *,
+    floor: float = -np.inf,
+    pyramid: Pyramid | None = None,
 ) -> Columns:
     """Sort points into `count` >= 1 dot columns whose centres run from `start` to `stop` > start.
 
     `x` must be sorted and as long as `y`. A value that is not finite, or not above `floor`
-    (0 for a log axis), is a gap. Costs two passes over the visible points.
+    (0 for a log axis), is a gap. Costs two passes over the visible points, or next to nothing
+    with the pyramid of `y` for that floor.
     """
     step = (stop - start) / max(count - 1, 1)
     edges = start + (np.arange(count + 1) - 0.5) * step
@@ -53,25 +65,29 @@ def bucket(
     column: Floats = (full - 1).astype(np.float64)
     outside = (full == 0) | (full == count + 1)
     column[outside] = np.clip((x[begin[outside]] - start) / step, -_FAR, _FAR)
-    low, high = _bounds(y, begin, end, floor)
+    low, high = pyramid.bounds(begin, end) if pyramid else _bounds(y, begin, end, floor)
     first, last = (_gaps(y[i], floor) for i in (begin, end - 1))
     return Columns(column, low, high, first, last)
 
 
 class Buckets:
-    """`bucket` that remembers what it did for arrays which are shown again.
+    """`bucket` that remembers what it did for arrays which are shown again, or which have grown.
 
-    A finished run beside a live one, or another cursor, costs nothing then. Arrays are told
-    by identity: they must not be written to. What a round did not ask for is forgotten.
+    A finished run beside a live one, or another cursor, costs nothing then; a long series that has
+    grown costs what is new. Arrays are told by identity, and by their place in memory: they must
+    not be written to. What a round did not ask for is forgotten.
     """
 
     def __init__(self) -> None:
         self._last: dict[tuple[float, ...], tuple[Floats, Floats, Columns]] = {}
         self._current = self._last
+        self._pyramids: dict[tuple[object, ...], tuple[Floats, Pyramid]] = {}
+        self._used = self._pyramids
 
     def begin(self) -> None:
         """Begin a round: one picture of all series."""
         self._last, self._current = self._current, {}
+        self._pyramids, self._used = self._used, {}
 
     def columns(
         self, x: Floats, y: Floats, start: float, stop: float, count: int, floor: float
@@ -79,10 +95,20 @@ class Buckets:
         """As `bucket` gives them."""
         key = (id(x), id(y), start, stop, count, floor)
         held = self._last.get(key)
+        pyramid = self._pyramid(y, floor) if len(y) >= LONG else None
         if held is None:  # the arrays are kept as well, so that their ids stay theirs
-            held = x, y, bucket(x, y, start, stop, count, floor=floor)
+            held = x, y, bucket(x, y, start, stop, count, floor=floor, pyramid=pyramid)
         self._current[key] = held
         return held[2]
+
+    def _pyramid(self, y: Floats, floor: float) -> Pyramid:
+        """The pyramid of the series of which `y` is all there is by now."""
+        key = (y.__array_interface__["data"][0], y.strides, floor)
+        held = self._used.get(key) or self._pyramids.get(key)
+        pyramid = held[1] if held else Pyramid(floor)
+        pyramid.follow(y)
+        self._used[key] = y, pyramid  # the array as well, so that its place stays its own
+        return pyramid
 
 
 def _gaps(values: Floats, floor: float) -> Floats:
