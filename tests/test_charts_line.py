@@ -18,6 +18,7 @@ from textual.widgets import Label
 from genai_tui.charts.line import LineChart, Mark, Series
 from genai_tui.charts.smoothing import smooth
 from genai_tui.charts.strips import CompactStrip
+from genai_tui.likeness import Ascii
 
 SIZES = [(80, 24), (120, 40)]
 MARKS = [Mark(3000, "saved", "checkpoint"), Mark(7000, "out of memory", "error")]
@@ -107,8 +108,22 @@ def test_looks_logarithmic(snap_compare):
     assert snap_compare(app, terminal_size=(80, 24))
 
 
-def test_looks_ascii(snap_compare):
-    assert snap_compare(ChartApp(losses(), MARKS, ascii=True), terminal_size=(80, 24))
+def test_looks_in_ascii(snap_compare):
+    class AsciiApp(ChartApp):
+        def get_line_filters(self):
+            return [*super().get_line_filters(), Ascii()]
+
+    assert snap_compare(AsciiApp(losses(), MARKS), terminal_size=(80, 24))
+
+
+def test_looks_without_colours(snap_compare, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert snap_compare(ChartApp(losses(weight=0.95), MARKS), terminal_size=(80, 24))
+
+
+def test_looks_with_an_unfolded_legend(snap_compare):
+    app = ChartApp(losses(weight=0.95), MARKS, unfolded=True, cursor=7000.0)
+    assert snap_compare(app, terminal_size=(80, 24))
 
 
 def test_looks_empty(snap_compare):

@@ -1,4 +1,6 @@
 """The rows of a line chart: legend, axes, marks, names that nobody has checked, any size."""
+# pyright: reportArgumentType=false, reportCallIssue=false
+# Arithmetic of numpy's forgets in types that it was float64.
 
 import math
 import subprocess
@@ -12,6 +14,7 @@ from rich.cells import cell_len
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 
+from genai_tui.charts.axes import value_label
 from genai_tui.charts.palette import ALERT, DARK, LIGHT, MARK, faint_ink, line_ink
 from genai_tui.charts.plot import Plot, View
 from genai_tui.charts.series import Mark, Series, plain, shortened
@@ -49,19 +52,20 @@ def inks(row):
     st.booleans(),
     st.none() | st.floats(-1e9, 1e9),
     st.booleans(),
+    st.booleans(),
+    st.sampled_from(["number", "duration", "clock"]),
 )
-def test_any_data_fills_any_size_exactly(width, height, data, log, cursor, plain_text):
+def test_any_data_fills_any_size_exactly(width, height, data, log, cursor, unfolds, mono, unit):
     series = [
         Series(name, np.arange(len(y)) * 1.0, np.array(y), np.array(y) if smooth else None)
         for name, y, smooth in data
     ]
     marks = [Mark(5.0, "a\x1bmark", "error"), Mark(-7.0, "", "")]
-    view = View(log_y=log, cursor=cursor, ascii=plain_text)
+    view = View(log_y=log, x_unit=unit, cursor=cursor, unfolded=unfolds, mono=mono)
     rows = texts(series, marks, view, width, height)
     assert len(rows) == height
     assert {cell_len(row) for row in rows} == {width}
     assert not any(c < " " or c == "\x7f" for row in rows for c in row)
-    assert not plain_text or all(row.isascii() for row in rows)
 
 
 def test_the_legend_names_every_series_with_its_last_value_in_its_colour():
@@ -117,6 +121,34 @@ def test_names_lose_what_a_terminal_would_obey(name, shown):
 @given(st.text(max_size=30), st.integers(1, 20))
 def test_a_shortened_name_fits(name, cells):
     assert cell_len(shortened(plain(name), cells)) <= cells
+
+
+def test_an_unfolded_legend_has_the_raw_and_the_smoothed_value_of_every_series():
+    names = [f"bucket {i}" for i in range(6)]
+    series = [falling(name, smooth=np.full(100, 0.25 + i)) for i, name in enumerate(names)]
+    folded, rows = texts(series, width=80), texts(series, view=View(unfolded=True), width=80)
+    assert not all(name in folded[0] for name in names)
+    shown = "\n".join(rows[:10])
+    for i, name in enumerate(names):
+        assert f"{name} {falling().y[-1]:.4f} ~{value_label(0.25 + i)}" in shown
+    assert len(rows) == len(folded)
+
+
+def test_an_unfolded_legend_takes_half_of_the_chart_and_counts_the_rest():
+    series = [falling(f"series {i}") for i in range(40)]
+    rows = texts(series, view=View(unfolded=True, cursor=500.0), width=40, height=20)
+    assert rows[9].startswith("@500")
+    assert "more" in rows[8]
+    assert any("└" in row for row in rows[10:])
+
+
+def test_without_colours_lines_are_told_by_their_dashes():
+    series = [Series(str(i), STEPS, np.full(100, 1.0 + i)) for i in range(4)]
+    rows = texts(series, view=View(mono=True), width=80, height=30)
+    drawn = [row[7:] for row in rows[1:-2] if sum("\u2800" < c <= "\u28ff" for c in row) > 20]
+    patterns = {tuple(c == " " or c == "·" for c in row[:40]) for row in drawn}
+    assert len(patterns) >= 3
+    assert all(bullet in rows[0] for bullet in ("━━ 0", "╍╍ 1", "┅┅ 2", "━╍ 3"))
 
 
 def test_without_a_point_it_says_so():
@@ -278,6 +310,6 @@ def lab(rgb):
 
 
 def test_the_pure_part_needs_no_textual():
-    rooms = "axes, buckets, canvas, frame, legend, palette, plot, series, smoothing, spark"
+    rooms = "axes, buckets, canvas, frame, legend, palette, plot, pyramid, series, smoothing, times"
     code = f"import sys; from genai_tui.charts import {rooms}; sys.exit('textual' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

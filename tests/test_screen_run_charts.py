@@ -1,6 +1,7 @@
 """The charts of a run as its user meets them: one instant, zoom, x axes, search, arrangement."""
 
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,12 +16,13 @@ from textual.pilot import Pilot
 from backends.records import Start, Step
 from genai_tui import arrangement, liveness
 from genai_tui.charts.axes import step_label
+from genai_tui.history import Instant
 from genai_tui.screens.run import RunScreen
 from genai_tui.store import Run, Store
 from genai_tui.widgets.chart_bar import ChartBar, ChartSearch
 from genai_tui.widgets.chart_grid import Chart, ChartGrid
 from genai_tui.widgets.charts import Charts
-from genai_tui.widgets.console import Console
+from genai_tui.widgets.console import Console, line_at, moment_of
 from genai_tui.widgets.meters import Meters
 from genai_tui.widgets.samples import Samples
 
@@ -403,6 +405,16 @@ async def test_charts_move_and_stay_where_they_were_put_for_every_run_of_the_mod
         await until(look.pilot, lambda: look.names[:3] == ["reconstruction", "loss", "kl"])
 
 
+async def test_the_legend_unfolds_with_smoothed_values(store: Store, live: Run) -> None:
+    async with looking(store, live, (200, 60)) as look:
+        assert "~" not in look.legend("loss")
+        await look.press("L")
+        assert re.search(r"train 0\.\d+ ~0\.\d+", look.legend("loss"))
+        assert "~" not in look.legend("kl")
+        await look.press("L")
+        assert "~" not in look.legend("loss")
+
+
 async def test_pages_hold_whole_charts(store: Store, live: Run) -> None:
     async with looking(store, live, (80, 24)) as look:
         assert "page 1 of 4" in look.bar
@@ -415,3 +427,33 @@ async def test_pages_hold_whole_charts(store: Store, live: Run) -> None:
         await look.press("pageup", "pageup", "pageup")
         assert look.chart.group == "items_per_second"
         assert "page 4 of 4" in look.bar
+
+
+# ---------------------------------------------------------------------------- the console
+
+
+@pytest.mark.parametrize(
+    ("line", "moment"),
+    [
+        ("2026-11-25 14:05:31 worker: out of memory", (1_795_615_531.0, None)),
+        ("[2026-11-25T14:05:31Z] a warning", (1_795_615_531.0, None)),
+        ("step  1,400/2000  loss 0.2", (None, 1400.0)),
+        ("2026-99-99 14:05:31 is no time", (None, None)),
+        ("training vae/conv", (None, None)),
+    ],
+)
+def test_a_line_says_when_it_was_printed(
+    line: str, moment: tuple[float | None, float | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    assert moment_of(line) == moment
+
+
+def test_the_console_goes_to_the_first_line_that_is_not_earlier() -> None:
+    moments = [(None, None), (10.0, None), (None, None), (20.0, None), (None, 300.0)]
+    assert line_at(moments, Instant(5, 1.0)) == 1
+    assert line_at(moments, Instant(5, 10.5)) == 3
+    assert line_at(moments, Instant(400, 99.0)) == 4
+    assert line_at(moments, Instant(250, None)) == 4
+    assert line_at([(None, None)], Instant(5, 1.0)) is None

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -172,3 +173,25 @@ def test_no_flipped_byte_and_no_offset_raises(
     scratch.write_bytes(content)
     reading = journal.read(scratch, offset)
     assert 0 <= reading.offset <= os.path.getsize(scratch)
+
+
+def test_what_was_measured_around_a_moment_is_found_wherever_it_is(tmp_path: Path) -> None:
+    for second in range(4000):
+        journal.append(tmp_path, Telemetry(t=float(second)), limit=100_000)
+    assert (tmp_path / "telemetry.1.jsonl").exists()
+    kept = [sample.t for sample in journal.around(tmp_path, 2000.0, 1e9)]
+    assert kept == sorted(kept)
+    for moment in (kept[0], 2500.3, 3000.0, 3999.0):
+        found = [sample.t for sample in journal.around(tmp_path, moment, 10.0)]
+        assert found == [t for t in kept if abs(t - moment) <= 10]
+    assert journal.around(tmp_path, 9e9, 10.0) == []
+    assert journal.around(tmp_path / "gone", 3.0, 10.0) == []
+
+
+@given(st.lists(st.binary(max_size=40), max_size=5), st.floats(0, 100))
+def test_damaged_lines_hide_no_others(lines: list[bytes], moment: float) -> None:
+    with TemporaryDirectory() as folder:
+        data = b"\n".join([*lines, encode(Telemetry(t=50.0)), *lines, b""])
+        (Path(folder) / "telemetry.jsonl").write_bytes(data)
+        found = journal.around(Path(folder), moment, 10.0)
+        assert any(sample.t == 50 for sample in found) is (abs(moment - 50) <= 10)

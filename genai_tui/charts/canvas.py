@@ -1,5 +1,6 @@
 """A braille canvas on numpy: bands of dots in, rows of text with runs of colour out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,6 +90,15 @@ def _rounded(top: Floats, bottom: Floats, height: int) -> Band:
     return Band(*rows)
 
 
+def dashed(band: Band, lengths: Sequence[int]) -> Band:
+    """Of a band what lies in dot columns that are on: `lengths` are on, off, on, ... in turn."""
+    if len(lengths) < 2:
+        return band
+    pattern = np.repeat(np.arange(len(lengths)) % 2 == 0, lengths)
+    shown = np.resize(pattern, len(band.top))
+    return Band(np.where(shown, band.top, 1), np.where(shown, band.bottom, 0))
+
+
 class Canvas:
     """`width` x `height` cells of 2 x 4 dots; the series inked last owns the colour of a cell."""
 
@@ -168,21 +178,3 @@ def _split(text: str, starts: list[int], inks: list[int], width: int) -> list[Ro
 def braille() -> NDArray[np.uint32]:
     """Glyphs [256] of a terminal with Unicode."""
     return np.arange(256, dtype=np.uint32) + BRAILLE
-
-
-def ascii_glyphs() -> NDArray[np.uint32]:
-    """Glyphs [256] that suggest each dot pattern in ASCII."""
-    return np.array([ord(_ascii(bits)) for bits in range(256)], np.uint32)
-
-
-def _ascii(bits: int) -> str:
-    left = [row for row in range(DOTS_Y) if bits & _LEFT[row]]
-    right = [row for row in range(DOTS_Y) if bits & _RIGHT[row]]
-    if not left and not right:
-        return " "
-    used = sorted({*left, *right})
-    if len(used) >= 3 and left and right and min(left) != min(right):
-        return "\\" if min(left) < min(right) else "/"
-    if len(used) >= 3:
-        return "|"
-    return {0: "'", 1: "-", 2: "-", 3: "_"}[used[len(used) // 2]]

@@ -14,15 +14,15 @@ from genai_tui.charts.canvas import (
     Canvas,
     Row,
     Run,
-    ascii_glyphs,
     braille,
+    dashed,
     stroke,
 )
 from genai_tui.charts.palette import ALERT, AXIS, GRID, MARK, MUTED, TEXT
 from genai_tui.charts.series import Mark
 
 _ALARMS = frozenset({"error", "crash", "failed", "nan"})
-_UNICODE = {
+_GLYPHS = {
     "side": "│",
     "tick": "┤",
     "corner": "└",
@@ -35,29 +35,17 @@ _UNICODE = {
     "alarm": "✗",
     "grid": "·",
 }
-_ASCII = {
-    "side": "|",
-    "tick": "+",
-    "corner": "+",
-    "base": "-",
-    "down": "+",
-    "mark": "^",
-    "resume": ">",
-    "command": "*",
-    "alert": "!",
-    "alarm": "x",
-    "grid": ".",
-}
-BRAILLE_DOTS, ASCII_DOTS = braille(), ascii_glyphs()
+BRAILLE_DOTS = braille()
 _GRID_EVERY = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A line to draw: what it shows in each dot column (values), and its ink."""
+    """A line to draw: what it shows in each dot column (values), its ink, and its dashes."""
 
     columns: Columns
     ink: int
+    dashes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +63,6 @@ class Frame:
     y_ticks: tuple[Tick, ...]
     gutter: int
     axis_rows: int
-    ascii: bool
 
     @property
     def plot_width(self) -> int:
@@ -111,12 +98,12 @@ class Frame:
         return (1 - self.y.position(y)) * (self.plot_height * DOTS_Y - 1)
 
 
-def framed(width: int, height: int, x: Scale, y: Scale, *, ascii: bool = False) -> Frame:
+def framed(width: int, height: int, x: Scale, y: Scale) -> Frame:
     """Divide the room. Labels below need 4 rows, the x axis 6, the y axis 24 columns."""
     axis_rows = (height >= 4) + (height >= 6)
     ticks = tuple(y.ticks(max(2, min(8, (height - axis_rows) // 3)))) if width >= 24 else ()
     gutter = 2 + max(5, *(len(tick.label) for tick in ticks)) if ticks else 0
-    return Frame(width, height, x, y, ticks, gutter, axis_rows, ascii)
+    return Frame(width, height, x, y, ticks, gutter, axis_rows)
 
 
 def drawn(
@@ -137,7 +124,7 @@ def drawn(
     canvas.over(_traced(frame, faint))
     ticks = {frame.y_cell(tick.value): tick.label for tick in frame.y_ticks}
     _background(frame, canvas, ticks, cursor)
-    plot = canvas.rows(ASCII_DOTS if frame.ascii else BRAILLE_DOTS, blank=AXIS)
+    plot = canvas.rows(BRAILLE_DOTS, blank=AXIS)
     if message:
         plot[(len(plot) - 1) // 2] = _centred(message, frame.plot_width)
     sides = (_side(frame, ticks.get(row)) for row in range(frame.plot_height))
@@ -149,26 +136,24 @@ def _traced(frame: Frame, traces: Sequence[Trace]) -> Canvas:
     canvas = Canvas(frame.plot_width, frame.plot_height)
     for trace in traces:
         band = stroke(trace.columns.mapped(frame.rows_of), canvas.columns, canvas.dots)
-        canvas.band(band, trace.ink)
+        canvas.band(dashed(band, trace.dashes), trace.ink)
     return canvas
 
 
 def _background(frame: Frame, canvas: Canvas, ticks: dict[int, str], cursor: float | None) -> None:
-    glyphs = _ASCII if frame.ascii else _UNICODE
     for row in ticks:
-        canvas.behind(row, slice(_GRID_EVERY - 1, None, _GRID_EVERY), glyphs["grid"], GRID)
+        canvas.behind(row, slice(_GRID_EVERY - 1, None, _GRID_EVERY), _GLYPHS["grid"], GRID)
     column = None if cursor is None else frame.x_cell(cursor)
     if column is not None:
-        canvas.behind(slice(None), column, glyphs["side"], MUTED)
+        canvas.behind(slice(None), column, _GLYPHS["side"], MUTED)
 
 
 def _side(frame: Frame, label: str | None) -> tuple[Run, ...]:
     if not frame.gutter:
         return ()
-    glyphs = _ASCII if frame.ascii else _UNICODE
     if label is None:
-        return ((" " * (frame.gutter - 1) + glyphs["side"], AXIS),)
-    return ((label.rjust(frame.gutter - 2) + " ", MUTED), (glyphs["tick"], AXIS))
+        return ((" " * (frame.gutter - 1) + _GLYPHS["side"], AXIS),)
+    return ((label.rjust(frame.gutter - 2) + " ", MUTED), (_GLYPHS["tick"], AXIS))
 
 
 def _merged(runs: tuple[Run, ...]) -> Row:
@@ -196,25 +181,23 @@ def _x_axis(frame: Frame, marks: Sequence[Mark]) -> list[Row]:
 
 
 def _x_line(frame: Frame, places: Sequence[tuple[int, str]], marks: Sequence[Mark]) -> Row:
-    glyphs = _ASCII if frame.ascii else _UNICODE
     line = Canvas(frame.plot_width, 1)
-    line.behind(0, slice(None), glyphs["base"], AXIS)
+    line.behind(0, slice(None), _GLYPHS["base"], AXIS)
     for cell, _ in places:
-        line.behind(0, cell, glyphs["down"], AXIS)
+        line.behind(0, cell, _GLYPHS["down"], AXIS)
     for mark in sorted(marks, key=lambda mark: _is_alarming(mark.kind)):
         cell = frame.x_cell(mark.x)
         if cell is not None:
-            glyph, alarming = mark_glyph(mark.kind, ascii=frame.ascii)
+            glyph, alarming = mark_glyph(mark.kind)
             line.behind(0, cell, glyph, ALERT if alarming else MARK)
-    corner = ((glyphs["corner"].rjust(frame.gutter), AXIS),) if frame.gutter else ()
+    corner = ((_GLYPHS["corner"].rjust(frame.gutter), AXIS),) if frame.gutter else ()
     return _merged((*corner, *line.rows(BRAILLE_DOTS)[0]))
 
 
-def mark_glyph(kind: str, *, ascii: bool = False) -> tuple[str, bool]:
+def mark_glyph(kind: str) -> tuple[str, bool]:
     """The character of a kind of mark, and whether it is one to worry about."""
-    glyphs = _ASCII if ascii else _UNICODE
     own = kind if kind in ("resume", "command", "alert") else "mark"
-    return glyphs["alarm" if kind in _ALARMS else own], _is_alarming(kind)
+    return _GLYPHS["alarm" if kind in _ALARMS else own], _is_alarming(kind)
 
 
 def _is_alarming(kind: str) -> bool:

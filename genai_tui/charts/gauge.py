@@ -7,15 +7,14 @@ import numpy as np
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 from textual.color import Color
-from textual.reactive import reactive
 
 from genai_tui.charts.axes import Scale, fitted, step_label
 from genai_tui.charts.buckets import Floats, bucket
 from genai_tui.charts.canvas import Band, Canvas, Row, stroke
-from genai_tui.charts.frame import ASCII_DOTS, BRAILLE_DOTS
+from genai_tui.charts.frame import BRAILLE_DOTS
 from genai_tui.charts.palette import MUTED, TEXT
 from genai_tui.charts.rows import RowsWidget
-from genai_tui.charts.series import in_ascii, plain, shortened
+from genai_tui.charts.series import plain, shortened
 
 _GRAPH = 100
 """Ink of the lowest row of the graph; those above follow."""
@@ -25,7 +24,7 @@ class Gauge(RowsWidget):
     """A title, the last value and, in the rows below (1 to 5 are good), an area over time.
 
     What is not known is blank in the graph and "–" in the text, never 0. `cursor` is the place of
-    the value that is read. `ascii` draws without Unicode.
+    the value that is read.
     """
 
     DEFAULT_CSS = """
@@ -37,8 +36,6 @@ class Gauge(RowsWidget):
     }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"gauge--title", "gauge--value", "gauge--graph"}
-
-    ascii: reactive[bool] = reactive(False, repaint=False)
 
     def __init__(
         self,
@@ -74,18 +71,14 @@ class Gauge(RowsWidget):
         self._cursor = cursor
         self.redraw()
 
-    def watch_ascii(self) -> None:
-        """Draw with other characters."""
-        self.redraw()
-
     def picture(self, width: int, height: int) -> list[Row]:
         """The text, and the graph from its highest row to its lowest."""
-        head = _head(self._title, quantity(self._last, self._unit), width, ascii=self.ascii)
+        head = _head(self._title, quantity(self._last, self._unit), width)
         if height < 2:
             return [head]
         canvas = Canvas(width, height - 1)
         canvas.band(_area(self._values, _scale(self._values, *self._bounds), canvas), 0)
-        rows = canvas.rows(ASCII_DOTS if self.ascii else BRAILLE_DOTS)
+        rows = canvas.rows(BRAILLE_DOTS)
         inks = reversed(range(_GRAPH, _GRAPH + len(rows)))
         texts = ["".join(text for text, _ in row) for row in rows]
         return [head, *(self._row(text, ink) for text, ink in zip(texts, inks, strict=True))]
@@ -97,7 +90,7 @@ class Gauge(RowsWidget):
         place = round(self._cursor / (len(self._values) - 1) * (len(text) - 1))
         here = text[place]
         if here in (" ", "\u2800"):
-            here = "|" if self.ascii else "│"
+            here = "│"
         return (text[:place], ink), (here, TEXT), (text[place + 1 :], ink)
 
     def ink_style(self, ink: int) -> Style:
@@ -121,12 +114,10 @@ def quantity(value: float | None, unit: str) -> str:
     return f"{step_label(float(f'{value:.3g}'))} {unit}".rstrip()
 
 
-def _head(title: str, value: str, width: int, *, ascii: bool) -> Row:
+def _head(title: str, value: str, width: int) -> Row:
     value = set_cell_size(value, min(cell_len(value), width))
     room = max(0, width - cell_len(value) - 1)
     title = shortened(title, room) if room else ""
-    if ascii:
-        title, value = in_ascii(title), in_ascii(value)
     return (title, MUTED), (" " * (width - cell_len(title) - cell_len(value)), MUTED), (value, TEXT)
 
 

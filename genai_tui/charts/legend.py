@@ -1,4 +1,4 @@
-"""The first row of a line chart: every series with its colour, its name and a value."""
+"""The legend of a line chart: every series with its colour, its name and its values."""
 
 import math
 from collections.abc import Sequence
@@ -8,49 +8,97 @@ from rich.cells import cell_len, set_cell_size
 
 from genai_tui.charts.axes import value_label
 from genai_tui.charts.canvas import Row, Run
-from genai_tui.charts.palette import ALERT, MUTED, TEXT, line_ink
-from genai_tui.charts.series import Series, in_ascii, plain, shortened
+from genai_tui.charts.palette import ALERT, MUTED, TEXT, dash, line_ink
+from genai_tui.charts.series import Series, plain, shortened
 
 _GAP = "   "
 _NAME_CELLS = (200, 24, 16, 10, 6)
+_BULLET = "●"
+_LEAST_CELLS = 20
+"""Of an entry in a legend that is unfolded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A series in the legend."""
+    """A series in the legend; `smooth` is empty where it is not smoothed."""
 
+    bullet: str
     name: str
     value: str
+    smooth: str
     ink: int
     bad: bool
 
 
-def legend(
-    series: Sequence[Series],
-    width: int,
-    *,
-    cursor: float | None = None,
-    where: str = "",
-    note: str = "",
-    ascii: bool = False,
-) -> Row:
-    """A row of exactly `width` cells with the last values, or those at the x of the cursor.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Where values are read: at x, said as `where`, with what is marked there; or the last ones."""
 
-    Names are shortened until all fit; if they never do, the rest is counted. `where` says where
-    the cursor is, `note` what is marked there; they come last, so that the series stay in place.
+    x: float | None = None
+    where: str = ""
+    note: str = ""
+
+
+def legend(series: Sequence[Series], width: int, reading: Reading, *, dashed: bool = False) -> Row:
+    """A row of exactly `width` cells with the values that are read.
+
+    Names are shortened until all fit; if they never do, the rest is counted. Where they are read
+    comes last, so that the series stay in place. `dashed` tells lines by their dashes.
     """
-    entries = [_entry(s, i, cursor) for i, s in enumerate(series)]
-    place = f"{_GAP}@{where} " if where else ""
+    entries = [_entry(s, i, reading.x, dashed=dashed) for i, s in enumerate(series)]
+    place = f"{_GAP}@{reading.where} " if reading.where else ""
     runs = _fitting(entries, width - cell_len(place))
-    return _cut([*runs, (place, TEXT), (plain(note), MUTED)], width, ascii)
+    return _cut([*runs, (place, TEXT), (plain(reading.note), MUTED)], width)
 
 
-def _entry(series: Series, index: int, cursor: float | None) -> Entry:
+def unfolded(
+    series: Sequence[Series], width: int, height: int, reading: Reading, *, dashed: bool = False
+) -> list[Row]:
+    """As many rows as it takes, at most `height` >= 1: raw and smoothed value of every series.
+
+    What is left out is counted; where values are read has the last row.
+    """
+    entries = [_entry(s, i, reading.x, dashed=dashed) for i, s in enumerate(series)]
+    columns = max(1, min(len(entries), width // max(map(_full_width, entries), default=1)))
+    cells = width // columns
+    place = [(f"@{reading.where} ", TEXT), (plain(reading.note), MUTED)]
+    last = [_cut(place, width)] if reading.where and height > 1 else []
+    rows = max(1, min(height - len(last), math.ceil(len(entries) / columns)))
+    shown = entries[: rows * columns]
+    if len(shown) < len(entries):
+        shown = entries[: rows * columns - 1]
+    parts = [_cut(_full(entry, cells), cells) for entry in shown]
+    if len(shown) < len(entries):
+        parts.append(_cut([(f"+{len(entries) - len(shown)} more", MUTED)], cells))
+    lines = [parts[i : i + columns] for i in range(0, len(parts), columns)]
+    return [_cut([run for part in line for run in part], width) for line in lines] + last
+
+
+def _entry(series: Series, index: int, cursor: float | None, *, dashed: bool) -> Entry:
     value = series.at(cursor)
     colour = index if series.colour is None else series.colour
     text = value_label(value) if len(series.x) else "–"
+    smooth = "" if series.smooth is None else value_label(series.at(cursor, smooth=True))
     bad = bool(len(series.x)) and not math.isfinite(value)
-    return Entry(plain(series.name), text, line_ink(colour), bad)
+    bullet = dash(colour).bullet if dashed else _BULLET
+    return Entry(bullet, plain(series.name), text, smooth, line_ink(colour), bad)
+
+
+def _full_width(entry: Entry) -> int:
+    return max(_LEAST_CELLS, sum(cell_len(text) for text, _ in _full(entry, 200)))
+
+
+def _full(entry: Entry, cells: int) -> list[Run]:
+    """An entry with both values, its name shortened to fit."""
+    values = f" {entry.value}" + (f" ~{entry.smooth}" if entry.smooth else "")
+    room = max(6, cells - cell_len(values) - cell_len(entry.bullet) - 1 - len(_GAP))
+    return [
+        (f"{entry.bullet} ", entry.ink),
+        (shortened(entry.name, room), MUTED),
+        (f" {entry.value}", ALERT if entry.bad else entry.ink),
+        (f" ~{entry.smooth}" if entry.smooth else "", MUTED),
+        (_GAP, MUTED),
+    ]
 
 
 def _fitting(entries: Sequence[Entry], room: int) -> list[Run]:
@@ -76,7 +124,7 @@ def _counted(entries: Sequence[Entry], room: int) -> list[Run]:
 
 def _runs(entry: Entry, cells: int, index: int) -> list[Run]:
     return [
-        ((_GAP if index else "") + "● ", entry.ink),
+        ((_GAP if index else "") + f"{entry.bullet} ", entry.ink),
         (shortened(entry.name, cells) + " ", MUTED),
         (entry.value, ALERT if entry.bad else entry.ink),
     ]
@@ -86,12 +134,11 @@ def _width(runs: Sequence[Run]) -> int:
     return sum(cell_len(text) for text, _ in runs)
 
 
-def _cut(runs: Sequence[Run], width: int, ascii: bool) -> Row:
+def _cut(runs: Sequence[Run], width: int) -> Row:
     """The runs cropped or padded to `width` cells."""
     row: list[Run] = []
     for text, ink in runs:
-        shown = in_ascii(text) if ascii else text
-        fits = set_cell_size(shown, min(cell_len(shown), width))
+        fits = set_cell_size(text, min(cell_len(text), width))
         width -= cell_len(fits)
         row.append((fits, ink))
     return (*((text, ink) for text, ink in row if text), (" " * width, TEXT))

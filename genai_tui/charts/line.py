@@ -1,10 +1,11 @@
 """The live line chart: any number of series against steps, repainted where it has changed."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from rich.style import Style
 from textual import events
+from textual.app import App
 from textual.color import Color
 from textual.content import Content
 from textual.reactive import reactive
@@ -37,7 +38,8 @@ class LineChart(RowsWidget):
     `x_hint` says where x is expected to end, so that the axis need not grow.
     `cursor` is the x whose values the legend shows; None shows the last ones. `pointer` is where
     the mouse is, and goes before it.
-    `ascii` draws without Unicode.
+    `unfolded` gives every series of the legend a place of its own, with the smoothed value.
+    Where the user wants no colours (NO_COLOR), lines are told by their dashes.
     """
 
     DEFAULT_CSS = """
@@ -47,7 +49,6 @@ class LineChart(RowsWidget):
         border-title-color: $foreground;
         border-title-style: bold;
         border-subtitle-color: $foreground 70%;
-        &.-ascii { border: ascii $foreground 30%; }
         & > .line-chart--text { color: $foreground; }
         & > .line-chart--muted { color: $foreground 70%; }
         & > .line-chart--axis { color: $foreground 30%; }
@@ -63,8 +64,8 @@ class LineChart(RowsWidget):
     x_range: reactive[tuple[float, float] | None] = reactive(None, repaint=False)
     x_hint: reactive[float | None] = reactive(None, repaint=False)
     cursor: reactive[float | None] = reactive(None, repaint=False)
+    unfolded: reactive[bool] = reactive(False, repaint=False)
     pointer: reactive[float | None] = reactive(None, repaint=False)
-    ascii: reactive[bool] = reactive(False, repaint=False)
 
     def __init__(
         self,
@@ -93,7 +94,8 @@ class LineChart(RowsWidget):
             x_range=self.x_range,
             x_hint=self.x_hint,
             cursor=self.cursor if self.pointer is None else self.pointer,
-            ascii=self.ascii,
+            unfolded=self.unfolded,
+            mono=self.is_attached and cast(App[object], self.app).no_color,
         )
         return self._plot.rows(self._series, self._marks, view, width, height)
 
@@ -141,13 +143,12 @@ class LineChart(RowsWidget):
         """Move the line and read the values there."""
         self.redraw()
 
-    def watch_pointer(self) -> None:
-        """Read the values at the mouse."""
+    def watch_unfolded(self) -> None:
+        """Make room for the legend, or take it back."""
         self.redraw()
 
-    def watch_ascii(self, ascii: bool) -> None:
-        """Draw with other characters."""
-        self.set_class(ascii, "-ascii")
+    def watch_pointer(self) -> None:
+        """Read the values at the mouse."""
         self.redraw()
 
     def x_at(self, event: events.MouseEvent) -> float | None:

@@ -1,11 +1,36 @@
 """Inks, the numbers that a canvas is drawn in, and series colours that anyone can tell apart."""
 
+from dataclasses import dataclass
+
 TEXT, MUTED, AXIS, GRID, MARK, ALERT = range(6)
 _FIRST_LINE = 16
 
 DARK = ("#56B4E9", "#E69F00", "#1DB88A", "#DB8DBC", "#F0E442", "#EE7B3F", "#8F9DF5", "#B8B8B8")
 LIGHT = ("#0068A6", "#A85B00", "#00755A", "#A3437C", "#756600", "#BF4400", "#4A4DC9", "#565656")
 """The hues of Okabe and Ito (2008), lightened or darkened until they read on their background."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dash:
+    """A way to tell lines without colours: dots on, off, on, ... in turn, and a sign of it."""
+
+    lengths: tuple[int, ...]
+    bullet: str
+
+
+DASHES = (
+    Dash((1,), "━━"),
+    Dash((6, 4), "╍╍"),
+    Dash((2, 2), "┅┅"),
+    Dash((8, 3, 2, 3), "━╍"),
+    Dash((1, 3), "··"),
+    Dash((12, 6), "━ "),
+)
+
+
+def dash(colour: int) -> Dash:
+    """How the line in palette colour `colour` >= 0 is drawn where there are no colours."""
+    return DASHES[colour % len(DASHES)]
 
 
 def line_ink(colour: int) -> int:

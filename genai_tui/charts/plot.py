@@ -1,7 +1,7 @@
 """From series to the rows of a line chart, with axes that are remembered so as not to jump."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -10,12 +10,14 @@ from genai_tui.charts.axes import Scale, Sticky, grown
 from genai_tui.charts.buckets import Buckets, Floats
 from genai_tui.charts.canvas import DOTS_X, Row
 from genai_tui.charts.frame import Frame, Trace, blank, drawn, framed
-from genai_tui.charts.legend import legend
-from genai_tui.charts.palette import faint_ink, line_ink
+from genai_tui.charts.legend import Reading, legend, unfolded
+from genai_tui.charts.palette import dash, faint_ink, line_ink
 from genai_tui.charts.series import Mark, Series, extent
 from genai_tui.charts.times import Clock, Durations
 
 _USUAL_GUTTER = 7
+_UNFOLDS_FROM = 7
+"""Rows of a chart below which an unfolded legend would leave nothing of it."""
 
 Unit = Literal["number", "duration", "clock"]
 _SCALES: dict[Unit, type[Scale]] = {"number": Scale, "duration": Durations, "clock": Clock}
@@ -30,7 +32,8 @@ class View:
     x_range: tuple[float, float] | None = None
     x_hint: float | None = None
     cursor: float | None = None
-    ascii: bool = False
+    unfolded: bool = False
+    mono: bool = False
 
 
 class Plot:
@@ -50,11 +53,20 @@ class Plot:
             self.frame = None
             return blank(width, height, "no data yet")
         x = _SCALES[view.x_unit](*(view.x_range or grown(*ends, view.x_hint)))
-        plot = self._plot(series, marks, x, view, width, height - 1) if height > 1 else []
-        note = self._note(marks, view.cursor)
         where = "" if view.cursor is None else x.label(view.cursor)
-        head = legend(series, width, cursor=view.cursor, where=where, note=note, ascii=view.ascii)
-        return [head, *plot]
+        reading = Reading(view.cursor, where)
+        room = height - len(self._legend(series, reading, view, width, height))
+        plot = self._plot(series, marks, x, view, width, room) if room else []
+        reading = replace(reading, note=self._note(marks, view.cursor))
+        return [*self._legend(series, reading, view, width, height), *plot]
+
+    def _legend(
+        self, series: Sequence[Series], reading: Reading, view: View, width: int, height: int
+    ) -> list[Row]:
+        """One row; where it is unfolded and there is room for it, up to half of the chart."""
+        if view.unfolded and height >= _UNFOLDS_FROM:
+            return unfolded(series, width, height // 2, reading, dashed=view.mono)
+        return [legend(series, width, reading, dashed=view.mono)]
 
     def _plot(
         self,
@@ -69,27 +81,35 @@ class Plot:
         gutter = self.frame.gutter if self.frame else _USUAL_GUTTER
         dots = DOTS_X * max(1, width - gutter)
         self._buckets.begin()
-        faint, lines = self._traces(series, x, dots, log=view.log_y)
+        faint, lines = self._traces(series, x, dots, view)
         values = _extent_of(lines + faint)
         y = self._y_axis.fit(*values or ((1.0, 10.0) if view.log_y else (0.0, 1.0)), log=view.log_y)
-        self.frame = framed(width, height, x, y, ascii=view.ascii)
+        self.frame = framed(width, height, x, y)
         if self.frame.dots != dots:
-            faint, lines = self._traces(series, x, self.frame.dots, log=view.log_y)
+            faint, lines = self._traces(series, x, self.frame.dots, view)
         message = "" if values else _nothing(view)
         return drawn(self.frame, faint, lines, marks, cursor=view.cursor, message=message)
 
     def _traces(
-        self, series: Sequence[Series], x: Scale, dots: int, *, log: bool
+        self, series: Sequence[Series], x: Scale, dots: int, view: View
     ) -> tuple[list[Trace], list[Trace]]:
         """Raw lines to draw faintly behind, and lines in front; the first series comes foremost."""
-        floor = 0.0 if log else -np.inf
+        floor = 0.0 if view.log_y else -np.inf
 
-        def trace(s: Series, y: Floats, ink: int) -> Trace:
-            return Trace(self._buckets.columns(s.x, y, x.low, x.high, dots, floor), ink)
+        def trace(s: Series, y: Floats, ink: int, dashes: tuple[int, ...] = ()) -> Trace:
+            return Trace(self._buckets.columns(s.x, y, x.low, x.high, dots, floor), ink, dashes)
 
         coloured = [(s, i if s.colour is None else s.colour) for i, s in enumerate(series)][::-1]
         faint = [trace(s, s.y, faint_ink(c)) for s, c in coloured if s.smooth is not None]
-        lines = [trace(s, s.y if s.smooth is None else s.smooth, line_ink(c)) for s, c in coloured]
+        lines = [
+            trace(
+                s,
+                s.y if s.smooth is None else s.smooth,
+                line_ink(c),
+                dash(c).lengths if view.mono else (),
+            )
+            for s, c in coloured
+        ]
         return faint, lines
 
     def _note(self, marks: Sequence[Mark], cursor: float | None) -> str:

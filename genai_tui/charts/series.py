@@ -13,7 +13,6 @@ from rich.cells import cell_len, set_cell_size
 Floats = NDArray[np.float64]
 
 _LONGEST = 200
-_LIKENESS = str.maketrans("●–…", "*-~")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +36,14 @@ class Series:
         if shapes != {(len(self.x),)}:
             raise ValueError(f"series {self.name!r}: x, y and smooth must be of one shape [n]")
 
-    def at(self, x: float | None) -> float:
-        """The raw value that was the newest at `x`, or the last of all; NaN if there was none."""
+    def at(self, x: float | None, *, smooth: bool = False) -> float:
+        """The raw value that was the newest at `x`, or the last of all; NaN if there was none.
+
+        With `smooth` it is the smoothed one.
+        """
         end = len(self.x) if x is None else int(np.searchsorted(self.x, x, "right"))
-        return float(self.y[end - 1]) if end else math.nan
+        values = self.smooth if smooth and self.smooth is not None else self.y
+        return float(values[end - 1]) if end else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +82,3 @@ def _last(text: str, cells: int) -> str:
     while cell_len(text) > cells:
         text = text[1:]
     return text
-
-
-def in_ascii(text: str) -> str:
-    """`text` for a terminal without Unicode; what has no likeness there becomes a question mark."""
-    return text.translate(_LIKENESS).encode("ascii", "replace").decode()

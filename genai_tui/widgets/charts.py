@@ -65,6 +65,7 @@ class Charts(Vertical):
         _key("home", "fit", "fit", "all", "All steps in sight"),
         _key("X", "axis", "axis", "x axis", "x as step, epoch, time since the start, clock"),
         _key("slash", "search", "search", "search charts", "Search charts by a regular expression"),
+        _key("L", "fold", "fold", "legend", "Unfold the legend of the chart, or fold it"),
         _key("P", "pin", "pin", "pin", "Pin the chart before the others, or let it go"),
         _key("h", "hide", "hide", "hide", "Hide the chart, or show it again"),
         _key("H", "hidden", "hidden", "show hidden", "Show hidden charts as well, or no longer"),
@@ -217,6 +218,11 @@ class Charts(Vertical):
         self.grid.log_y = not self.grid.log_y
         for chart in self.query(Chart):
             chart.log_y = self.grid.log_y
+
+    def action_fold(self) -> None:
+        chosen = self.grid.chosen
+        if chosen is not None:
+            chosen.unfolded = not chosen.unfolded
 
     # ------------------------------------------------------------------ which charts
 
