@@ -13,6 +13,7 @@ from backends.data import DataError
 from backends.datasets import _idx
 from backends.datasets._resolve import load_dataset
 from backends.metrics.classifier import Classifier, features
+from backends.records import SampleRequest
 from benchmarks.quality import images, ours, report
 from benchmarks.quality.attempt import Task
 from benchmarks.quality.budget import Budget, BudgetSpentError
@@ -145,6 +146,19 @@ def test_legs_make_one_training_that_ends_with_the_budget(folder: Path, tmp_path
     assert torch.equal(drawn.images, again.images)
 
 
+def test_a_training_is_drawn_from_again_another_way(folder: Path, tmp_path: Path) -> None:
+    data, settings = tmp_path / "data", {"batch_size": "8", "precision": "float32", "width": "8"}
+    images.prepare(str(folder), 16, 20, data)
+    first = Entrant("own", "diffusion/rectified_flow", settings)
+    trained = ours.run(first, data, tmp_path / "run", Counted(30), 3)
+    other = {**settings, "sampler": "euler"}
+    few = Entrant("few", first.model, other, SampleRequest(steps=1), after="own")
+    drawn = ours.again(few, data, tmp_path / "run", 3, trained.steps)
+    assert (drawn.steps, drawn.parameters) == (trained.steps, trained.parameters)
+    assert drawn.draw(2).images.shape == (2, 1, 16, 16)
+    assert not torch.equal(drawn.draw(2).images, trained.draw(2).images)
+
+
 def test_an_entrant_that_cannot_be_built_says_why(folder: Path, tmp_path: Path) -> None:
     wrong = Entrant("own", "vae/conv", {"latent": "-1"})
     with pytest.raises(NotTrainedError, match="must be"):
@@ -224,6 +238,8 @@ def test_who_cannot_take_part_is_told_why(held: Contest, tmp_path: Path) -> None
         "there is no no_such_package in the folder of --peers: pip install it"
     )
     assert "unknown model" in str(held.enter(Entrant("x", "gan/none"), 0, file))
+    again = Entrant("again", "gan/mlp", after="gan/mlp")
+    assert "it draws from gan/mlp, which has not been trained" in str(held.enter(again, 0, file))
 
 
 # --------------------------------------------------------------------------- results
@@ -263,7 +279,8 @@ def test_a_key_is_of_all_that_decides() -> None:
     assert key_of(one, 0, budget=1) == key_of(same, 0, budget=1)
     keys = [key_of(one, 0, budget=1), key_of(one, 1, budget=1), key_of(one, 0, budget=2)]
     keys.append(key_of(Entrant("a", "gan/mlp"), 0, budget=1))
-    assert len(set(keys)) == 4
+    keys.append(key_of(Entrant("a", "gan/mlp", after="b"), 0, budget=1))
+    assert len(set(keys)) == 5
 
 
 def test_a_task_survives_the_way_to_its_process() -> None:

@@ -21,14 +21,16 @@ PICTURES, LABELS, FACTS = "samples.npy", "labels.npy", "facts.json"
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What a process is told. ``folder`` is its own, ``data`` holds the IDX files, and ``key``
-    stands for all that decides what it will draw."""
+    """What a process is told. ``folder`` is its own, ``data`` holds the IDX files, ``after`` is the
+    folder of the entrant whose training it draws from, and ``key`` stands for all that decides what
+    it will draw."""
 
     key: str
     entrant: Entrant
     data: str
     folder: str
     peers: str
+    after: str = ""
     budget: float
     seed: int
     count: int
@@ -67,6 +69,8 @@ def _attempt(task: Task, folder: Path) -> Facts:
     budget = Budget(task.budget)
     trained = _train(task, folder, peer, budget)
     seconds, begin = budget.spent, time.process_time()
+    if task.after:
+        seconds = _read(Path(task.after)).seconds
     drawn = trained.draw(task.count)
     draw_seconds = time.process_time() - begin
     pixels = samples.to_uint8(drawn.images)  # [N, H, W, C]
@@ -84,12 +88,19 @@ def _attempt(task: Task, folder: Path) -> Facts:
     )
 
 
+def _read(folder: Path) -> Facts:
+    return msgspec.json.decode((folder / FACTS).read_bytes(), type=Facts)
+
+
 def _peer(entrant: Entrant) -> ModuleType | None:
     return import_module(f"benchmarks.quality.peers.{entrant.peer}") if entrant.peer else None
 
 
 def _train(task: Task, folder: Path, peer: ModuleType | None, budget: Budget) -> Trained:
     data = Path(task.data)
+    if task.after:
+        steps = _read(Path(task.after)).steps
+        return ours.again(task.entrant, data, Path(task.after) / "run", task.seed, steps)
     if peer is None:
         return ours.run(task.entrant, data, folder / "run", budget, task.seed)
     train = images.read(data).train

@@ -38,10 +38,10 @@ class Contest:
         known = file.get(key, self.judge.net.digest)
         if known is not None:
             return known
-        folder = self.out / f"{_plain(entrant.name)}-{seed}"
+        folder = self._folder(entrant.name, seed)
         facts = _facts(folder)
         if facts.key != key:
-            refusal = self._refusal(entrant)
+            refusal = self._refusal(entrant, seed)
             facts = Facts(error=refusal) if refusal else self._train(entrant, seed, key, folder)
         if facts.error:
             return facts.error
@@ -49,8 +49,14 @@ class Contest:
         file.add(result)
         return result
 
-    def _refusal(self, entrant: Entrant) -> str:
+    def _folder(self, name: str, seed: int) -> Path:
+        """What the entrant of that name leaves behind."""
+        return self.out / f"{_plain(name)}-{seed}"
+
+    def _refusal(self, entrant: Entrant, seed: int) -> str:
         """Why ``entrant`` cannot take part; empty if it can."""
+        if entrant.after and not (self._folder(entrant.after, seed) / FACTS).is_file():
+            return f"it draws from {entrant.after}, which has not been trained: name that, too"
         if not entrant.peer:
             return catalogue.plan(ours.request(entrant, self.out / "data")).error
         if entrant.needs.endswith(".py"):
@@ -76,6 +82,7 @@ class Contest:
             data=str((self.out / "data").absolute()),
             folder=str(folder.absolute()),
             peers=str((self.peers or Path()).absolute()),
+            after=str(self._folder(entrant.after, seed).absolute()) if entrant.after else "",
             budget=self.budget,
             seed=seed,
             count=len(self.judge.images.test),

@@ -18,6 +18,7 @@ class Entrant:
         model: of ours, as the catalogue names it; or "" for a peer.
         settings: knobs of a model of ours, as ``--set`` takes them; arguments of a peer.
         ask: how it is asked to draw; count and seed are the contest's.
+        after: of ours, the entrant whose training it draws from again, another way; "" trains.
         peer: module in ``benchmarks.quality.peers`` that runs a peer.
         needs: of a peer, a package or a file below the peers' folder.
         source: of a peer, where the user gets it.
@@ -27,6 +28,7 @@ class Entrant:
     model: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
     ask: SampleRequest = field(default_factory=SampleRequest)
+    after: str = ""
     peer: str = ""
     needs: str = ""
     source: str = ""
@@ -77,6 +79,13 @@ ENTRANTS: Sequence[Entrant] = (
     Entrant("diffusion/ddpm", "diffusion/ddpm", FLAT),
     Entrant("diffusion/edm", "diffusion/edm", FLAT),
     Entrant("diffusion/rectified_flow", "diffusion/rectified_flow", FLAT),
+    Entrant(
+        "diffusion/rectified_flow, 4 Heun steps",
+        "diffusion/rectified_flow",
+        {**FLAT, "sampler": "heun"},
+        SampleRequest(steps=4),
+        after="diffusion/rectified_flow",
+    ),
     Entrant("diffusion/rectified_flow, labels", "diffusion/rectified_flow"),
     _gan("gan"),
     _gan("wgan_gp"),

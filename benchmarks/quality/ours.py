@@ -48,10 +48,27 @@ def run(entrant: Entrant, data: Path, folder: Path, budget: Budget, seed: int) -
     Raises:
         NotTrainedError: it cannot be built, or its loss was not finite.
     """
+    spec = _spec(entrant, data, seed)
+    model, dataset, config = catalogue.open_spec(spec)
+    legs = _Legs(spec, model, dataset, config, folder, budget)
+    steps = legs.run()
+    return _trained(spec, folder, entrant.ask, steps)
+
+
+def again(entrant: Entrant, data: Path, folder: Path, seed: int, steps: int) -> Trained:
+    """What another entrant has trained in ``folder``, to be drawn as ``entrant`` draws.
+
+    Raises:
+        NotTrainedError: there is no checkpoint, or it cannot be drawn from that way.
+    """
+    return _trained(_spec(entrant, data, seed), folder, entrant.ask, steps)
+
+
+def _spec(entrant: Entrant, data: Path, seed: int) -> RunSpec:
     plan = catalogue.plan(request(entrant, data))
     if plan.error:
         raise NotTrainedError(plan.error)
-    spec = RunSpec(
+    return RunSpec(
         id="quality",
         name=entrant.name,
         model=entrant.model,
@@ -62,10 +79,6 @@ def run(entrant: Entrant, data: Path, folder: Path, budget: Budget, seed: int) -
         train_config=plan.train_config,
         device="cpu",
     )
-    model, dataset, config = catalogue.open_spec(spec)
-    legs = _Legs(spec, model, dataset, config, folder, budget)
-    steps = legs.run()
-    return _trained(spec, folder, entrant.ask, steps)
 
 
 @dataclass(slots=True)

@@ -36,6 +36,7 @@ def key_of(entrant: Entrant, seed: int, **conditions: object) -> str:
     """A text that is the same for the same entrant, knobs, seed and conditions."""
     ask = {name: value for name, value in _fields(entrant.ask) if value is not None}
     asked = [entrant.model or entrant.peer, dict(entrant.settings), ask]
+    asked += [entrant.after] if entrant.after else []
     return json.dumps([*asked, seed, sorted(conditions.items())], sort_keys=True)
 
 
