@@ -203,7 +203,8 @@ class Model(nn.Module, ABC):
 
     ``sequential`` models see their data in order: item i of a batch goes on where item i of the
     batch before ended. ``compares`` is the term that the ``baselines`` of a data set are values of,
-    where there is one: they are logged beside it.
+    where there is one: they are logged beside it. ``fitted`` is the term whose values on held-out
+    data and in training are compared as ``gap``: one that means the same in both.
     """
 
     Config: ClassVar[type]
@@ -214,6 +215,7 @@ class Model(nn.Module, ABC):
     default_dataset: ClassVar[str] = ""
     sequential: ClassVar[bool] = False
     compares: ClassVar[str] = ""
+    fitted: ClassVar[str] = "loss"
 
     def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__()

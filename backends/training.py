@@ -234,8 +234,9 @@ class _Loop:
             self._catch_up()
             yield self._phase("validating")
             values |= self._validate()
-            if "loss" in values and "validation/loss" in values:
-                values["gap"] = values["validation/loss"] - values["loss"]
+            term = self.job.model.fitted
+            if term in values and f"validation/{term}" in values:
+                values["gap"] = values[f"validation/{term}"] - values[term]
         yield records.Step(
             step=self.step,
             t=time.time(),

@@ -253,6 +253,17 @@ def test_beta_grows_during_the_warmup_and_not_in_validation() -> None:
     torch.testing.assert_close(validated["loss"], validated["reconstruction"] + 4 * validated["kl"])
 
 
+def test_the_gap_of_a_vae_is_of_the_bound_whatever_the_kl_weighs_yet() -> None:
+    model = build("vae bernoulli", warmup=0.8)
+    batch = batch_of(pictures(4), progress=0.0)
+    with torch.no_grad():
+        early, held = model.loss(batch), model.eval().validation(batch)
+    assert early["loss"] == early["reconstruction"]
+    assert model.fitted == "negative_elbo"
+    assert early[model.fitted] == early["reconstruction"] + early["kl"]
+    assert held[model.fitted] == pytest.approx(held["loss"].item())
+
+
 def test_bits_per_dim_are_the_bound_in_other_units() -> None:
     terms = build("vae logistic").loss(batch_of(pictures(4)))
     nats = terms["reconstruction"] + terms["kl"]

@@ -5,8 +5,8 @@ Network" (SRGAN); Wang et al. 2018, "ESRGAN: Enhanced Super-Resolution Generativ
 Networks". The data are the large pictures, and the loss makes them small. G adds to the bicubic
 enlargement what its residual dense blocks know, so that untrained it is the bicubic enlargement.
 After a part of the training on the content alone it plays against D. The perceptual loss compares
-features of D (Larsen 2016), as nothing that was trained elsewhere is needed. The nearer to the
-real pictures in look, the further in pixels (Blau & Michaeli 2018): PSNR falls while D is played.
+features of D (Larsen 2016), as nothing that was trained elsewhere is needed. What gains in look may
+lose in pixels (Blau & Michaeli 2018): watch PSNR beside the pictures when D's weight is raised.
 """
 
 from collections.abc import Mapping, Sequence

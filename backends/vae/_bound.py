@@ -72,6 +72,7 @@ class VAE(Model):
         {"labels", "temperature", "interpolate", "around", "spread"}
     )
     default_dataset: ClassVar[str] = "fashion-mini"
+    fitted: ClassVar[str] = "negative_elbo"  # the loss of a warm-up has another weight of the KL
 
     def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__(config, shape if config.conditional else replace(shape, classes=()))
@@ -119,6 +120,7 @@ class VAE(Model):
         kl = per_unit.sum()
         active = (mu.var(0, correction=0) > 0.01).sum()  # Burda 2016, section 5
         terms = {"reconstruction": reconstruction, "kl": kl, "active_units": active.float()}
+        terms["negative_elbo"] = reconstruction + kl
         if self.log_scale is not None:
             terms["bits_per_dim"] = (reconstruction + kl) / (math.log(2) * batch.x[0].numel())
         charged = per_unit.clamp(min=self.config.free_bits).sum()  # Kingma 2016, eq. 15
