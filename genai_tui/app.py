@@ -5,6 +5,7 @@ import gc
 import signal
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -311,7 +312,13 @@ class SamplesMessage(Message):
     relative: str
 
 
-def run_studio(store: Store, open_run: Run | None = None, graphics: str | None = None) -> None:
+def run_studio(
+    store: Store,
+    open_run: Run | None = None,
+    graphics: str | None = None,
+    *,
+    low_bandwidth: bool = False,
+) -> None:
     """Asks the terminal what it can show, runs the studio, and says what goes on without it.
 
     Raises:
@@ -320,9 +327,10 @@ def run_studio(store: Store, open_run: Run | None = None, graphics: str | None =
     """
     gc.disable()  # until the first paint: a tenth of the time it takes would go there
     sys.setswitchinterval(SWITCH_SECONDS)
-    app = StudioApp(
-        store, graphics=detect(graphics), open_run=open_run, settings=preferences.load()
-    )
+    settings = preferences.load()
+    if low_bandwidth:
+        settings = replace(settings, low_bandwidth=True)
+    app = StudioApp(store, graphics=detect(graphics), open_run=open_run, settings=settings)
     app.run()
     live = sum(run.state in LIVE for run in store.summaries())
     if live:

@@ -16,7 +16,8 @@ LONGEST_SENTENCE = 2000
 COMPLETION = "_GENAI_TUI_COMPLETE"
 
 GLOBALS = ("--runs", "--graphics")
-"""Options that may stand anywhere in the command."""
+"""Options with a value that may stand anywhere in the command."""
+HOST, LOW_BANDWIDTH = "--host", "--low-bandwidth"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         _prepare(given)
-        return _run(given)
+        hosts, rest = split_globals(given, (HOST,))
+        return _run_there(hosts[-1], rest) if hosts else _run(given)
     except UserError as error:
         return _fail(str(error), error.status)
     except SettingsError as error:
@@ -41,17 +43,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{error.strerror or error}{where}", FAILED)
 
 
+def _run_there(host: str, words: list[str]) -> int:
+    from genai_tui.commands.remote import run_there
+
+    return run_there(host, words)
+
+
 def _run(given: list[str]) -> int:
     chosen, rest = split_globals(given)
+    rest, spare = split_flag(rest, LOW_BANDWIDTH)
     run = _watched(rest)
     if (rest and run is None) or COMPLETION in os.environ:
         from genai_tui.commands.root import run_verb
 
-        return run_verb([*chosen, *rest])
+        return run_verb([*chosen, *[LOW_BANDWIDTH] * spare, *rest])
     options = dict(zip(chosen[::2], chosen[1::2], strict=True))
     from genai_tui.commands.studio import open_studio
 
-    open_studio(options.get("--runs"), options.get("--graphics"), run)
+    open_studio(options.get("--runs"), options.get("--graphics"), run, low_bandwidth=spare)
     return 0
 
 
@@ -61,8 +70,17 @@ def _watched(rest: Sequence[str]) -> str | None:
     return rest[1] if plain and "/" not in rest[1] else None
 
 
-def split_globals(given: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The global options of a command as name and value, one after the other; and all the rest.
+def split_flag(given: Sequence[str], flag: str) -> tuple[list[str], bool]:
+    """The command without a flag that may stand anywhere in it, and whether it did."""
+    end = given.index("--") if "--" in given else len(given)
+    options = [word for word in given[:end] if word != flag]
+    return [*options, *given[end:]], len(options) < end
+
+
+def split_globals(
+    given: Sequence[str], names: Sequence[str] = GLOBALS
+) -> tuple[list[str], list[str]]:
+    """The named options of a command as name and value, one after the other; and all the rest.
 
     What follows "--" is data, and an option that lacks its value stays where it is.
     """
@@ -73,7 +91,7 @@ def split_globals(given: Sequence[str]) -> tuple[list[str], list[str]]:
         name, equals, value = given[at].partition("=")
         if given[at] == "--":
             return chosen, [*rest, *given[at:]]
-        if name not in GLOBALS:
+        if name not in names:
             rest.append(given[at])
         elif equals:
             chosen += [name, value]

@@ -1,20 +1,30 @@
 """The part of the App that follows the user's settings: a change of one has its effect at once."""
 
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from textual.binding import Binding
 from textual.dom import DOMNode
+from textual.keys import format_key
 from textual.reactive import Reactive
 
 from genai_tui.images.detect import Graphics, chosen, next_way
-from genai_tui.images.host import PictureHost
+from genai_tui.pacing import FRAME_SECONDS, PacedApp
 from genai_tui.settings import Settings
 from genai_tui.visible import visible
 
 T = TypeVar("T")
 
 
-class PreferringApp(PictureHost[T]):
+@runtime_checkable
+class OnDemand(Protocol):
+    """A picture that may wait to be asked for."""
+
+    @property
+    def is_withheld(self) -> bool: ...
+    def demand(self) -> None: ...
+
+
+class PreferringApp(PacedApp[T]):
     """An App with settings. Whoever draws otherwise after a change watches these two."""
 
     settings: Reactive[Settings] = Reactive(Settings, repaint=False, init=False)
@@ -30,19 +40,23 @@ class PreferringApp(PictureHost[T]):
         self.set_reactive(PreferringApp.graphics, self._found)
 
     def on_mount(self) -> None:
-        self.set_keymap(dict(self.settings.keys))
+        self._use_keys()
         self._use_theme()
+        self._use_line()
 
     def watch_settings(self, before: Settings, now: Settings) -> None:
         if now.theme != before.theme:
             self._use_theme()
         if now.keys != before.keys:
-            self._told_clashes.clear()
-            self.set_keymap(dict(now.keys))
+            self._use_keys()
         if now.graphics != before.graphics:
             self._use_graphics(now.graphics)
+        if (now.low_bandwidth, now.meter) != (before.low_bandwidth, before.meter):
+            self._use_line()
 
     def action_cycle_graphics(self) -> None:
+        if self._draw_demanded():
+            return
         self.graphics = next_way(self.graphics)
         self.notify(visible(f"Pictures as {self.graphics.status}."), markup=False)
 
@@ -54,6 +68,25 @@ class PreferringApp(PictureHost[T]):
             self._told_clashes.add(clash)
             sentence = f"The settings give a key twice: {clash} cannot be reached; 4 changes keys."
             self.notify(sentence, severity="warning", markup=False)
+
+    def _draw_demanded(self) -> bool:
+        """Draws what was kept back of the screen's pictures; whether there was any."""
+        views = [view for view in self.screen.query("ImageView") if isinstance(view, OnDemand)]
+        kept_back = [view for view in views if view.is_withheld and view.display]
+        for view in kept_back:
+            view.demand()
+        return bool(kept_back)
+
+    def _use_line(self) -> None:
+        spared = self.settings.low_bandwidth
+        self.pace(FRAME_SECONDS if spared else 0.0)
+        self.on_demand = spared
+        self.meter(spared or self.settings.meter)
+
+    def _use_keys(self) -> None:
+        self._told_clashes.clear()
+        self.set_keymap(dict(self.settings.keys))
+        self.demand_key = format_key(self.settings.keys.get("graphics", "g"))
 
     def _use_theme(self) -> None:
         if self.settings.theme in self.available_themes:

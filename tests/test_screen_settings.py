@@ -123,15 +123,12 @@ async def test_a_key_that_is_taken_is_refused_and_a_default_comes_back(
     app, _ = studio(store)
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         rows = await opened(app, pilot)
-        for name, key, why in [
-            ("runs.new", "x", "Stop the run"),
-            ("help", "n", "Pick a generator"),
-        ]:
+        for name, key in [("runs.new", "x"), ("help", "n")]:
             choose(rows, f"key {name}")
             await pilot.press("enter")
             await until(pilot, lambda: isinstance(app.screen, AskKey))
             await pilot.press(key)
-            await until(pilot, lambda why=why: f"is taken: {why}" in screen_text(app))
+            await until(pilot, lambda key=key: f"{key} is taken: " in screen_text(app))
         assert not app.settings.keys
         choose(rows, "key help")
         await pilot.press("enter")

@@ -28,6 +28,7 @@ class Globals:
 
     runs: str | None = None
     graphics: str | None = None
+    low_bandwidth: bool = False
 
 
 def globals_of(context: typer.Context) -> Globals:

@@ -31,12 +31,14 @@ EPILOG = """\
   genai-tui train gan/dcgan --detach      start it and get the prompt back
   genai-tui train vae/conv --data ~/photos --set width=32 --steps 5000
   genai-tui watch latest                  the studio on the newest run
+  genai-tui --host ada@gpubox             the studio of another machine, over ssh
   genai-tui sample latest --label Sneaker --out sneakers
   genai-tui runs --json | jq '.[] | select(.state == "running") | .name'
 
 [bold]RUN[/] is the id of a run, a unique beginning of it, its name, or: latest.
 A training belongs to no terminal: it goes on when this one is closed, and
-genai-tui shows it again. --runs and --graphics may stand after the verb, too.
+genai-tui shows it again. --runs, --graphics, --host and --low-bandwidth may
+stand after the verb, too.
 
 [bold]Exit status[/]
   0    done
@@ -49,7 +51,7 @@ genai-tui shows it again. --runs and --graphics may stand after the verb, too.
 [bold]Environment[/]
   GENAI_TUI_RUNS      the folder of the runs; --runs goes before it
   GENAI_TUI_GRAPHICS  how pictures are drawn; --graphics goes before it
-  GENAI_TUI_SETTINGS  settings in TOML: runs, theme, graphics, smoothing
+  GENAI_TUI_SETTINGS  the file of the settings, in TOML
   GENAI_TUI_CACHE     what can be made again: the catalogue, downloaded data\
 """
 
@@ -80,6 +82,21 @@ def studio(
         GraphicsMode | None,
         typer.Option(help="How the studio draws pictures.", show_default=False),
     ] = None,
+    low_bandwidth: Annotated[
+        bool,
+        typer.Option(
+            "--low-bandwidth",
+            help="For slow lines: one frame a second at most, pictures on demand.",
+        ),
+    ] = False,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            metavar="USER@HOST",
+            help="Do all this on another machine, over ssh.",
+            show_default=False,
+        ),
+    ] = None,
     show_version: Annotated[
         bool,
         typer.Option(
@@ -92,9 +109,10 @@ def studio(
     Without a verb the studio opens: all runs, the GPUs, the newest samples, and
     a form for the next run.
     """
-    context.obj = Globals(runs, graphics)
+    del host  # the command line has gone there before it comes here
+    context.obj = Globals(runs, graphics, low_bandwidth)
     if context.invoked_subcommand is None:
-        open_studio(runs, graphics)
+        open_studio(runs, graphics, low_bandwidth=low_bandwidth)
 
 
 def _add(

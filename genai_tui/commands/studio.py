@@ -13,7 +13,13 @@ GraphicsMode = Literal["auto", "kitty", "sixel", "octant", "quadrant", "half", "
 VARIABLE = "GENAI_TUI_GRAPHICS"
 
 
-def open_studio(runs: str | None, graphics: str | None, run: Run | str | None = None) -> None:
+def open_studio(
+    runs: str | None,
+    graphics: str | None,
+    run: Run | str | None = None,
+    *,
+    low_bandwidth: bool = False,
+) -> None:
     """The studio on the store ``runs``, or on one run or what names it.
 
     Raises:
@@ -29,7 +35,7 @@ def open_studio(runs: str | None, graphics: str | None, run: Run | str | None = 
     gc.disable()  # until the app is ready: a tenth of the imports' time would go there
     from genai_tui.app import run_studio
 
-    run_studio(store, open_run=run, graphics=chosen)
+    run_studio(store, open_run=run, graphics=chosen, low_bandwidth=low_bandwidth)
 
 
 def has_terminal() -> bool:

@@ -138,9 +138,9 @@ def demo(
     Opens the studio on the run; without a terminal it trains to the end and
     prints plain lines.
     """
-    plain, graphics = no_tui or not has_terminal(), globals_of(context).graphics
+    plain, chosen = no_tui or not has_terminal(), globals_of(context)
     if not plain:
-        graphics_of(graphics)  # refused before anything is started
+        graphics_of(chosen.graphics)  # refused before anything is started
     settings = {"steps": str(steps), "log_every": "5", "sample_every": "50", **AT_ONCE}
     run = begin(
         store_of(context), Wish(model="vae/conv", dataset="fashion-mini", settings=settings)
@@ -148,7 +148,8 @@ def demo(
     if plain:
         attend(run, as_json=False)
     else:
-        open_studio(str(run.path.parent), graphics, run)
+        folder, spare = str(run.path.parent), chosen.low_bandwidth
+        open_studio(folder, chosen.graphics, run, low_bandwidth=spare)
 
 
 def settings_of(words: Sequence[str], steps: int | None) -> dict[str, str]:

@@ -29,7 +29,8 @@ def watch(
     with the machine that trains.
     """
     found = find(store_of(context), run)
-    open_studio(str(found.path.parent), globals_of(context).graphics, found)
+    chosen = globals_of(context)
+    open_studio(str(found.path.parent), chosen.graphics, found, low_bandwidth=chosen.low_bandwidth)
 
 
 def find(store: Store, reference: str) -> Run:

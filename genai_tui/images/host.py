@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from textual.app import App
+from textual.reactive import Reactive
 
 T = TypeVar("T")
 
@@ -13,6 +14,11 @@ class PictureHost(App[T]):
 
     It stands on one private name of Textual: ``App._end_update``.
     """
+
+    on_demand: Reactive[bool] = Reactive(False, repaint=False, init=False)
+    """Whether a picture is drawn only when the user asks for it."""
+    demand_key = "g"
+    """What the user presses to ask."""
 
     _over: list[Callable[[], str]] | None = None
 

@@ -66,6 +66,7 @@ class ImageView(Widget):
         self._caption = ""
         self._scale: Fraction | None = None
         self._version = 0  # of the picture
+        self._demanded = 0  # the version that the user has asked for
         self._image_id = kitty.new_id()
         self._sent: tuple[int, int, int] | None = None  # version, columns, rows in the terminal
         self._drawing: Drawing | None = None
@@ -112,6 +113,17 @@ class ImageView(Widget):
         return mode if pixels else self.graphics.cells
 
     @property
+    def is_withheld(self) -> bool:
+        """Whether the picture waits for the user to ask for it."""
+        waits = bool(getattr(self._host, "on_demand", False)) and self._picture is not None
+        return waits and self._demanded != self._version
+
+    def demand(self) -> None:
+        """Draw the picture, even where pictures are drawn on demand; the next one waits again."""
+        self._demanded = self._version
+        self.refresh()
+
+    @property
     def status(self) -> str:
         """One phrase: how pictures are shown, why so, and what would make them better."""
         mode = self.shown_mode
@@ -138,6 +150,7 @@ class ImageView(Widget):
     def on_mount(self) -> None:
         self.watch(self._host, "app_focus", self._terminal_focused, init=False)
         self.watch(self._host, "graphics", self._way_changed, init=False)
+        self.watch(self._host, "on_demand", self._way_changed, init=False)
         resumed = cast("Signal[App[object]]", self._host.app_resume_signal)
         resumed.subscribe(self, self._terminal_resumed)
 
@@ -180,7 +193,8 @@ class ImageView(Widget):
         """The widget's rows, drawn anew if anything they show has changed."""
         style = self.visual_style.rich_style
         shown = (self._version, self._caption, self._scale)
-        key = (*shown, self.size, self.shown_mode, self.graphics, style, self._is_at_edge)
+        way = (self.shown_mode, self.graphics, self.is_withheld)
+        key = (*shown, self.size, *way, style, self._is_at_edge)
         if key != self._rows_are_of:
             self._rows_are_of = key
             self._drawing = self._draw(self.shown_mode)
@@ -192,7 +206,7 @@ class ImageView(Widget):
         """The picture in its share of the widget; the cells are not fitted until needed."""
         picture, scale = self._picture, self._scale
         columns, rows = self.budget(bool(self._caption))
-        if picture is None or columns < 1 or rows < 1:
+        if picture is None or columns < 1 or rows < 1 or self.is_withheld:
             return None
         height, width = picture.shape[:2]
         if mode == "kitty":
@@ -240,14 +254,20 @@ class ImageView(Widget):
         if drawing is not None:
             left = (width - drawing.columns) // 2
             rows = [LazyStrip(drawing, y, left, style, 0, width) for y in range(drawing.rows)]
+        if self.is_withheld:
+            rows.append(self._line(self._offer(), width, style))
         if self._caption and len(rows) < height:
-            rows.append(self._caption_strip(width, style))
+            rows.append(self._line(self._caption, width, style))
         used = len(rows)
         top = (height - used) // 2
         return [*[blank] * top, *rows, *[blank] * (height - used - top)]
 
-    def _caption_strip(self, width: int, style: Style) -> Strip:
-        text = self._caption
+    def _offer(self) -> str:
+        """What stands for a picture that is drawn on demand."""
+        height, width = (0, 0) if self._picture is None else self._picture.shape[:2]
+        return f"{width}x{height} pixels: {getattr(self._host, 'demand_key', '')} draws them"
+
+    def _line(self, text: str, width: int, style: Style) -> Strip:
         if cell_len(text) > width:
             text = set_cell_size(text, max(0, width - 1)) + "…"[:width]
         text = set_cell_size(" " * ((width - cell_len(text)) // 2) + text, width)

@@ -3,7 +3,8 @@
 import asyncio
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Protocol, cast
+from dataclasses import replace
+from typing import Any, ClassVar, Protocol, cast
 
 from textual import work
 from textual.app import ComposeResult
@@ -167,7 +168,8 @@ class SettingsScreen(Screen[None]):
             where = f"{preferences.settings_file()}: "  # is at the bottom of the screen
             self._refuse(str(error).removeprefix(where))
             return
-        self._studio.settings = saved
+        changed: dict[str, Any] = {table or name: getattr(saved, table or name)}
+        self._studio.settings = replace(self._settings, **changed)  # else as it was started
         if self.is_attached:
             self._show_rows()
 
@@ -223,8 +225,8 @@ def _row(name: str, value: str, phrase: str, changed: bool) -> Content:
     value = visible(value)
     return Content.assemble(
         f"{name:<{_NAME_WIDTH}} ",
-        (f"{value:<{_VALUE_WIDTH}} ", "bold $text-primary" if changed else "$text-primary"),
-        (visible(phrase), "$text-muted"),
+        (f"{value:<{_VALUE_WIDTH}} ", "bold" if changed else ""),
+        (visible(phrase), "$foreground 60%"),
     )
 
 

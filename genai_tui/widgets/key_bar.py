@@ -33,15 +33,20 @@ class KeyBar(Widget):
     def on_mount(self) -> None:
         changed = cast(Signal[Screen[object]], self.screen.bindings_updated_signal)  # pyright: ignore[reportUnknownMemberType]
         changed.subscribe(self, self._bindings_updated)
+        self.watch(self.app, "traffic", self._traffic_changed, init=False)  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
 
     def _bindings_updated(self, screen: Screen[object]) -> None:
         if screen is self.screen and self._shown() != self._drawn:
             self.refresh()
 
+    def _traffic_changed(self) -> None:
+        self.refresh()
+
     def render(self) -> Content:
         shown = self._drawn = self._shown()
+        traffic = str(getattr(self.app, "traffic", ""))  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
         last = [binding for binding in shown if binding.id == self.LAST]
-        room = self.size.width - sum(self._width(binding) for binding in last)
+        room = self.size.width - len(traffic) - sum(self._width(binding) for binding in last)
         parts: list[Content] = []
         self._places = []
         for binding in [each for each in shown if each.id != self.LAST] + last:
@@ -52,7 +57,9 @@ class KeyBar(Widget):
             start = self._places[-1][0] if self._places else 0
             self._places.append((start + self._width(binding), binding.key))
             parts.append(self._part(binding))
-        return Content.assemble(*parts)
+        keys = Content.assemble(*parts)
+        free = self.size.width - keys.cell_length
+        return keys + Content.styled(f"{traffic:>{max(0, free)}}", "$footer-description-foreground")
 
     def on_click(self, event: events.Click) -> None:
         """A click on a key is the key."""
