@@ -19,7 +19,7 @@ from genai_tui.errors import UserError
 from genai_tui.store import Run, Store
 
 VERBS = """
-demo train models datasets runs show watch logs pause resume checkpoint set stop
+demo train models datasets runs show watch logs gpus pause resume checkpoint set stop
 sample export delete
 """
 CLASSES = ["T-shirt/top", "Trouser", "3", "Bag"]

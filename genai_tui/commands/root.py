@@ -11,6 +11,7 @@ from genai_tui.commands.catalogue import datasets, models
 from genai_tui.commands.compare import compare
 from genai_tui.commands.delete import delete
 from genai_tui.commands.export import export
+from genai_tui.commands.gpus import gpus
 from genai_tui.commands.listing import runs
 from genai_tui.commands.logs import logs
 from genai_tui.commands.options import Globals
@@ -149,6 +150,7 @@ _add(show, LOOK, "show latest", "show conv-k3f9 --json")
 _add(compare, LOOK, "compare latest conv-k3f9", "compare first second third --json")
 _add(watch, LOOK, "watch", "watch conv-k3f9", "watch /shared/runs/20261122-101530-gan-dcgan-k3f9")
 _add(logs, LOOK, "logs latest", "logs conv-k3f9 --follow")
+_add(gpus, LOOK, "gpus", "gpus --json | jq '.[] | select(.utilisation < 5) | .index'")
 _add(pause, STEER, "pause conv-k3f9")
 _add(resume, STEER, "resume conv-k3f9", "resume latest --steps 20000")
 _add(checkpoint, STEER, "checkpoint latest")

@@ -17,12 +17,12 @@ from genai_tui.processes import ORDERS, Owners, Row
 from genai_tui.screens.commanding import Commanding
 from genai_tui.store import LIVE, RunError, Store, Summary
 from genai_tui.telemetry import journal
-from genai_tui.telemetry.record import Gpu, Process, Snapshot, Telemetry
+from genai_tui.telemetry.record import Gpu, Host, Process, Snapshot, Telemetry
 from genai_tui.widgets.device_table import DeviceTable
 from genai_tui.widgets.field import Field, entitle
 from genai_tui.widgets.host_panel import HostPanel
 from genai_tui.widgets.key_bar import KeyBar
-from genai_tui.widgets.machine import gpu_name, no_gpu
+from genai_tui.widgets.machine import gpu_name
 from genai_tui.widgets.process_table import ProcessFilter, ProcessTable
 from genai_tui.widgets.trace_grid import TraceGrid
 from genai_tui.widgets.traces import MINUTES, Traces
@@ -34,6 +34,11 @@ BACKFILL_BYTES = 2**20
 BACKFILL_RUNS = 8
 _BORDERS, _TITLE, _HOST, _KEYS = 2, 1, 2, 1
 _LEAST_PROCESSES, _LEAST_GRAPHS, _GAUGE_LOW, _GAUGE_HIGH = 9, 5, 3, 8
+
+
+_OF_TABLES = frozenset(
+    {"filter", "open", "signal", "sort", "tree", "everything", "pause", "stop", "resume"}
+)
 
 
 class GpusScreen(Commanding):
@@ -77,6 +82,12 @@ class GpusScreen(Commanding):
         row = tables.first().chosen if tables else None
         return row.owner.run if row and row.owner else None
 
+    @property
+    def idle_actions(self) -> frozenset[str]:
+        """Graphs alone take no keys but those that leave them."""
+        idle = super().idle_actions
+        return idle | _OF_TABLES if self.maximized is not None else idle
+
     def compose(self) -> ComposeResult:
         yield Field(id="silent")
         yield Field(id="no-gpu")
@@ -91,7 +102,7 @@ class GpusScreen(Commanding):
             self.query_one(id).display = False
         self.query_one("#no-gpu", Field).show(("asking the driver …", "$text-muted"))
         entitle(self.query_one(ProcessTable), "processes")
-        self.query_one(TraceGrid).show(None, "")
+        self.query_one(TraceGrid).show(None, "", Host())
         self.set_interval(SILENT_SECONDS, self._listen)
         self._backfill()
 
@@ -167,7 +178,7 @@ class GpusScreen(Commanding):
             return
         devices, none = self.query_one(DeviceTable), self.query_one("#no-gpu", Field)
         devices.display, none.display = bool(self._gpus), not self._gpus
-        none.show((no_gpu(self._snapshot), "bold"))
+        none.show((self._snapshot.no_gpu, "bold"))
         entitle(devices, _counted(self._gpus))
         devices.show(self._gpus)
         self.query_one(HostPanel).show_sample(self._snapshot)
@@ -176,7 +187,8 @@ class GpusScreen(Commanding):
 
     def _show_graphs(self) -> None:
         gpu = self.query_one(DeviceTable).chosen if self._gpus else None
-        self.query_one(TraceGrid).show(gpu, gpu_name(gpu) if gpu else "")
+        host = self._snapshot.host if self._snapshot else Host()
+        self.query_one(TraceGrid).show(gpu, gpu_name(gpu) if gpu else "", host)
 
     def _show_processes(self) -> None:
         if self._processes is None or self._snapshot is None:
@@ -284,6 +296,7 @@ class GpusScreen(Commanding):
         else:
             graphs = self.query_one(TraceGrid)
             graphs.display = True
+            graphs.styles.height = "1fr"
             self.maximize(graphs, container=False)
 
     def action_close(self) -> None:

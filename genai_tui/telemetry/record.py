@@ -84,6 +84,12 @@ class Telemetry(Struct, frozen=True):
     host: Host = Host()
     worker: Worker | None = None
 
+    @property
+    def no_gpu(self) -> str:
+        """Why there is no GPU to show, in words that begin with "no GPU"."""
+        known = self.gpu_problem not in ("", "no GPU")
+        return f"no GPU: {self.gpu_problem}" if known else "no GPU"
+
 
 class Process(Struct, frozen=True):
     """One process of this machine. ``started`` tells it from a later one with the same pid."""

@@ -21,7 +21,7 @@ COLUMNS = (
     LineColumn("gpu", "GPU", 3, 3, 100, right=True),
     LineColumn("name", "name", 8, 20, 91),
     LineColumn("util", "util", 5, 14, 99, right=True),
-    LineColumn("util over time", "10 min", 6, 24, 70),
+    LineColumn("util over time", "10 min", 12, 24, 70),
     LineColumn("memory", "memory GiB", 7, 18, 98, right=True),
     LineColumn("memory over time", "10 min", 8, 24, 30),
     LineColumn("busy", "mem busy", 8, 8, 20, right=True),
@@ -209,7 +209,15 @@ def _why(gpu: Gpu, width: int, _: Traces) -> list[Part]:
         return [(set_width(visible(gpu.problem), width), "muted" if expected else "error")]
     if gpu.throttling is None:
         return [(set_width("" if gpu.parent else amounts.UNKNOWN, width), "muted")]
-    return [(set_width(visible(", ".join(gpu.throttling)), width), "warning")]
+    return [
+        (set_width(_reasons([visible(each) for each in gpu.throttling], width), width), "warning")
+    ]
+
+
+def _reasons(reasons: list[str], width: int) -> str:
+    """All of them, or the gravest and how many there are besides."""
+    whole = ", ".join(reasons)
+    return whole if len(whole) <= width else f"{reasons[0]} +{len(reasons) - 1}"
 
 
 _CELLS: dict[str, Callable[[Gpu, int, Traces], list[Part]]] = {

@@ -10,6 +10,7 @@ from genai_tui.widgets.traces import Traces
 
 _BARS = "▁▂▃▄▅▆▇█"
 _METER = 8
+ROOMY = 90
 SOON_S = 7 * 86_400.0
 """A disk that is full later than this is not worth a word."""
 HASTE_S = 86_400.0
@@ -29,7 +30,7 @@ class HostPanel(Field):
         self._snapshot = snapshot
         self._cores = snapshot.cores or self._cores
         host = snapshot.host
-        lines = [self._first(host), _second(host, self._traces.seconds_to_full())]
+        lines = [self._first(host), self._second(host)]
         parts: list[Part] = []
         for line in lines:
             parts += [*line, "\n"]
@@ -61,22 +62,26 @@ class HostPanel(Field):
             else line
         )
 
+    def _second(self, host: Host) -> list[Part]:
+        """That the disk fills takes the place of its size where there is not room for both."""
+        line: list[Part] = [("disk ", "$text-muted"), f"{amounts.size(host.disk_free)} free"]
+        filling = _filling(self._traces.seconds_to_full())
+        if not filling or self.size.width >= ROOMY:
+            line.append((f" of {amounts.size(host.disk_total)}", "$text-muted"))
+        line += filling
+        for name, into, out in (
+            ("  r/w ", host.disk_read, host.disk_write),
+            ("  net ", host.net_in, host.net_out),
+        ):
+            line += [(name, "$text-muted"), f"{amounts.size(into)} {amounts.size(out)}/s"]
+        return line
 
-def _second(host: Host, to_full: float | None) -> list[Part]:
-    line: list[Part] = [
-        ("disk ", "$text-muted"),
-        f"{amounts.size(host.disk_free)} free",
-        (f" of {amounts.size(host.disk_total)}", "$text-muted"),
-    ]
-    if to_full is not None and to_full < SOON_S:
-        ink = "$text-error" if to_full < HASTE_S else "$text-warning"
-        line.append((f" · full in {amounts.duration(to_full)}", ink))
-    for name, into, out in (
-        ("  r/w ", host.disk_read, host.disk_write),
-        ("  net ", host.net_in, host.net_out),
-    ):
-        line += [(name, "$text-muted"), f"{amounts.size(into)}/s {amounts.size(out)}/s"]
-    return line
+
+def _filling(to_full: float | None) -> list[Part]:
+    if to_full is None or to_full > SOON_S:
+        return []
+    ink = "$text-error" if to_full < HASTE_S else "$text-warning"
+    return [(f" · full in {amounts.duration(to_full)}", ink)]
 
 
 def _meter(percent: float | None) -> list[Part]:

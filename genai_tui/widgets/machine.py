@@ -47,15 +47,9 @@ def gpu_name(gpu: Gpu) -> str:
     return f"GPU {gpu.index} {name}".rstrip()
 
 
-def no_gpu(sample: Telemetry) -> str:
-    """Why there is no GPU to show, in words that begin with "no GPU"."""
-    problem = sample.gpu_problem
-    return f"no GPU: {problem}" if problem and problem != "no GPU" else "no GPU"
-
-
 def _gpu_lines(sample: Telemetry) -> list[list[Part]]:
     if not sample.gpus:
-        return [[no_gpu(sample)]]
+        return [[sample.no_gpu]]
     lines: list[list[Part]] = []
     for gpu in sample.gpus:
         lines.append([(gpu_name(gpu), "bold")])
@@ -89,7 +83,7 @@ def _wide(sample: Telemetry, cpu: float | None) -> list[list[Part]]:
         f"{amounts.size(host.disk_free)} free",
     ]
     if not sample.gpus:
-        return [[no_gpu(sample), "  ", *rest]]
+        return [[sample.no_gpu, "  ", *rest]]
     gpus: list[list[Part]] = [
         [
             (gpu_name(gpu), "bold"),

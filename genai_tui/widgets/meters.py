@@ -15,7 +15,6 @@ from genai_tui.charts.times import clock_label
 from genai_tui.telemetry import journal
 from genai_tui.telemetry.record import Gpu, Telemetry
 from genai_tui.widgets.field import entitle
-from genai_tui.widgets.machine import no_gpu
 
 BIN_SECONDS = 5.0
 """Samples of so many seconds are one dot, so that the graphs move that rarely: bytes cost."""
@@ -149,7 +148,7 @@ class Meters(VerticalScroll, can_focus=True):
             for title, unit, value, high in readings(sample):
                 self._meter(title, unit, high).push(sample.t, value, high)
         last = samples[-1]
-        title = f"{len(last.gpus)} GPU" if last.gpus else no_gpu(last)
+        title = f"{len(last.gpus)} GPU" if last.gpus else last.no_gpu
         problems = {gpu.problem for gpu in last.gpus if gpu.problem}
         self._titles = title, ", ".join(sorted(problems)) or _names(last.gpus)
         self._entitle()

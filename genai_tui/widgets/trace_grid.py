@@ -5,9 +5,9 @@ import math
 from textual.containers import VerticalScroll
 
 from genai_tui.charts.gauge import Gauge
-from genai_tui.telemetry.record import Gpu
+from genai_tui.telemetry.record import Gpu, Host
 from genai_tui.widgets.field import entitle
-from genai_tui.widgets.traces import HOST, MINUTES, OF_GPU, OF_HOST, Quantity, Traces, key_of
+from genai_tui.widgets.traces import GIB, HOST, MINUTES, OF_GPU, OF_HOST, Quantity, Traces, key_of
 
 LEAST_WIDTH, GUTTER, LOW, HIGH = 17, 2, 3, 12
 
@@ -21,6 +21,7 @@ class TraceGrid(VerticalScroll, can_focus=False):
         super().__init__(id=id)
         self._traces = traces
         self._gpu: Gpu | None = None
+        self._host = Host()
         self._gauges: dict[str, Gauge] = {}
 
     @property
@@ -28,9 +29,9 @@ class TraceGrid(VerticalScroll, can_focus=False):
         """How many graphs there are."""
         return len(self._gauges)
 
-    def show(self, gpu: Gpu | None, name: str) -> None:
-        """Shows this GPU, called ``name``; the traces know it already."""
-        self._gpu = gpu
+    def show(self, gpu: Gpu | None, name: str, host: Host) -> None:
+        """Shows this GPU, called ``name``, and the host; the traces know them already."""
+        self._gpu, self._host = gpu, host
         entitle(self, f"{name} · {MINUTES} min" if name else f"host · {MINUTES} min")
         wanted = self._wanted()
         if list(self._gauges) != wanted:
@@ -44,7 +45,7 @@ class TraceGrid(VerticalScroll, can_focus=False):
     def paint(self) -> None:
         for name, gauge in self._gauges.items():
             quantity, key = self._what(name)
-            most = _most(self._gpu, name) or quantity.most
+            most = _most(self._gpu, self._host, name) or quantity.most
             course = self._traces.course(key, name)
             last = self._traces.last(key, name)
             gauge.show(quantity.name, course, last, quantity.unit, high=most)
@@ -94,9 +95,12 @@ def _columns(count: int, width: int) -> int:
     return max(1, math.ceil(count / rows)) if rows else 1
 
 
-def _most(gpu: Gpu | None, name: str) -> float | None:
+def _most(gpu: Gpu | None, host: Host, name: str) -> float | None:
+    """What a graph may reach, where the machine itself tells it."""
+    if name == "host memory":
+        return host.memory_total / GIB if host.memory_total else None
     if gpu is None:
         return None
-    if name == "memory" and gpu.memory_total:
-        return gpu.memory_total / 2**30
+    if name == "memory":
+        return gpu.memory_total / GIB if gpu.memory_total else None
     return gpu.power_limit if name == "power" else None
