@@ -29,9 +29,14 @@ def ours(store: Store) -> str:
 
 
 def gpus(driver: Driver, runs: Path, *words: str) -> Outcome:
-    names = ("LD_LIBRARY_PATH", "FAKE_NVML", "PYTHONPATH")
-    environ = {name: driver.environment[name] for name in names}
-    return outside("gpus", *words, runs=runs, **environ)
+    found = driver.environment
+    return outside(
+        "gpus",
+        *words,
+        runs=runs,
+        LD_LIBRARY_PATH=found["LD_LIBRARY_PATH"],
+        FAKE_NVML=found["FAKE_NVML"],
+    )
 
 
 def test_a_line_a_gpu_with_who_computes_there(driver: Driver, store: Store, ours: str) -> None:
