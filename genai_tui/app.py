@@ -22,10 +22,11 @@ from textual.screen import Screen
 
 from genai_tui import hangup
 from genai_tui import settings as preferences
+from genai_tui.alarm_host import AlarmHost
 from genai_tui.feed import Feed
 from genai_tui.images.detect import Graphics, detect
 from genai_tui.places import BY_NAME, HOME, PLACES
-from genai_tui.preferring import PreferringApp
+from genai_tui.screens.commanding import Commanding
 from genai_tui.screens.runs import RunsScreen
 from genai_tui.screens.too_small import TooSmall, is_too_small
 from genai_tui.settings import Settings
@@ -35,6 +36,8 @@ from genai_tui.visible import visible
 WIDTHS = [(0, "-narrow"), (100, "-wide"), (150, "-very-wide")]
 HEIGHTS = [(0, "-low"), (22, "-short"), (32, "-tall")]
 SETTLE_SECONDS, HINT_SECONDS = 1.0, 12.0
+WATCH_SECONDS = 2.0
+"""Runs are looked after when all that the user waits for is there."""
 SWITCH_SECONDS = 0.001
 """A key that comes while a thread reads a log waits for a fifth of what Python thinks is fair."""
 
@@ -57,7 +60,7 @@ class Visible(LineFilter):
         ]
 
 
-class StudioApp(PreferringApp[None]):
+class StudioApp(AlarmHost[None]):
     """The screens of genai-tui. It reads runs and never imports what trains them."""
 
     TITLE = "genai-tui"
@@ -128,6 +131,7 @@ class StudioApp(PreferringApp[None]):
             hangup.watch(0, lambda: loop.call_soon_threadsafe(self.exit))
 
     def on_unmount(self) -> None:
+        self.unwatch_runs()
         self.feed.stop()
 
     def on_ready(self) -> None:
@@ -136,6 +140,8 @@ class StudioApp(PreferringApp[None]):
             way = f"Pictures are drawn as {self.graphics.mode} cells; {self.graphics.hint}."
             self.notify(visible(way), markup=False, timeout=HINT_SECONDS)
         self.set_timer(SETTLE_SECONDS, _settle)
+        if not self.is_headless:
+            self.set_timer(WATCH_SECONDS, self.watch_runs)
 
     def on_resize(self, event: events.Resize) -> None:
         small = is_too_small(event.size.width, event.size.height)
@@ -158,6 +164,17 @@ class StudioApp(PreferringApp[None]):
 
     def on_compare_screen_closed(self) -> None:
         self.pop_screen()
+
+    def on_commanding_alerts_wanted(self, event: Commanding.AlertsWanted) -> None:
+        from genai_tui.screens.alerts import AlertsScreen
+
+        known = self.alerts.get(event.run.id, []) if event.alerts is None else event.alerts
+        self.push_screen(AlertsScreen(event.run.name, known))
+
+    def alerts_changed(self) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, RunsScreen):
+                screen.show_alerts(self.alerts)
 
     def on_new_run_screen_started(self, event: "RunMessage") -> None:
         self.pop_screen()

@@ -129,6 +129,10 @@ class Feed:
                 watch.hurry()
         self._woken.set()
 
+    def now(self) -> float:
+        """What time it is where runs are read, in seconds since the epoch."""
+        return time.time()
+
     def list_to(self, target: Target) -> None:
         """From now on ``target`` gets the list of runs."""
         self._watch(target, ListWatch(self._store))

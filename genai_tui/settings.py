@@ -14,6 +14,7 @@ APP = "genai-tui"
 Scalar = str | float | bool
 KEYS = "keys"
 """The table of the keys that the user has chosen, by what they are bound to."""
+NOTIFY = ("auto", "osc9", "osc777", "bell", "off")
 WAYS = ("auto", "kitty", "sixel", "octant", "quadrant", "half", "ascii")
 
 
@@ -52,6 +53,19 @@ class Settings:
         bool, Meaning("for slow lines: one frame a second at most, pictures on demand")
     ] = False
     meter: Annotated[bool, Meaning("show how many bytes a second the terminal gets")] = False
+    notify: Annotated[
+        str,
+        Meaning(
+            "how alerts are told: the terminal's notification and bell, or less", choices=NOTIFY
+        ),
+    ] = "auto"
+    mute: Annotated[
+        str, Meaning('kinds of alerts that are shown and not told, as "plateau, spike"')
+    ] = ""
+    alert_command: Annotated[
+        str,
+        Meaning("run for an alert, without a shell, the alert as JSON on its standard input"),
+    ] = ""
     keys: Mapping[str, str] = field(default_factory=dict[str, str])
 
 

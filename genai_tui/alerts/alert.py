@@ -6,7 +6,7 @@ from typing import Literal
 
 from backends.records import RunSpec
 from genai_tui.history import History
-from genai_tui.store import LIVE, Summary
+from genai_tui.store import TRAINING, Summary
 from genai_tui.telemetry.record import Telemetry
 
 Level = Literal["critical", "warning", "info"]
@@ -50,6 +50,8 @@ KINDS: dict[Kind, str] = {
     "failed": "a run that gave up",
     "finished": "a run that has come to its end",
 }
+ENDS: frozenset[Kind] = frozenset({"interrupted", "failed", "finished"})
+"""How a run ended: told as alerts are, and shown as its state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,11 @@ class Alert:
         return f"{self.kind}:{self.about}:{self.place}"
 
     @property
+    def wrong(self) -> bool:
+        """Whether it is about a run that goes on, and no mere information."""
+        return self.level != "info" and self.kind not in ENDS
+
+    @property
     def title(self) -> str:
         """A few words: "spike of loss"."""
         joint = " of " if self.kind in ("spike", "plateau", "divergence") else ": "
@@ -99,7 +106,7 @@ class Situation:
 
     @property
     def live(self) -> bool:
-        return self.summary.state in LIVE
+        return self.summary.state in TRAINING
 
     @property
     def trains(self) -> bool:

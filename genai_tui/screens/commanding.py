@@ -1,12 +1,13 @@
 """What every screen with a run in its hand can ask of it: the keys, the questions, the refusals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
@@ -16,6 +17,9 @@ from genai_tui import amounts
 from genai_tui.feed import Feed
 from genai_tui.store import LIVE, Run, RunError, Store, Summary
 from genai_tui.visible import visible
+
+if TYPE_CHECKING:
+    from genai_tui.alerts.alert import Alert
 
 LIVE_ACTIONS = frozenset({"pause", "stop", "sample", "checkpoint"})
 """What only a run that trains can be asked."""
@@ -42,7 +46,18 @@ class Commanding(Screen[None]):
             tooltip="Train on a run that has ended, for whatever reason",
             id="run.resume",
         ),
+        Binding(
+            "A", "alerts", "alerts", show=False, tooltip="What is wrong with it", id="run.alerts"
+        ),
     ]
+
+    class AlertsWanted(Message):
+        """The user wants to know what is wrong with a run; None: what the App knows of it."""
+
+        def __init__(self, run: Summary, alerts: "Sequence[Alert] | None") -> None:
+            super().__init__()
+            self.run = run
+            self.alerts = alerts
 
     # Textual repaints the whole screen when focus moves; the two widgets repaint themselves.
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
@@ -83,6 +98,14 @@ class Commanding(Screen[None]):
         """A notice; what it says may come from anywhere."""
         level = "error" if severe else "information"
         self.notify(visible(sentence), severity=level, markup=False)
+
+    def alerts(self) -> "Sequence[Alert] | None":
+        """What is wrong with the run, if this screen looks after that."""
+        return None
+
+    def action_alerts(self) -> None:
+        if self.chosen is not None:
+            self.post_message(self.AlertsWanted(self.chosen, self.alerts()))
 
     def action_pause(self) -> None:
         if self.chosen is not None:

@@ -2,8 +2,11 @@
 
 import time
 from bisect import bisect_right
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import ClassVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -12,13 +15,16 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from backends.records import Command, Sample
+from genai_tui.alerts.alert import Alert
+from genai_tui.alerts.watch import AlertWatch
 from genai_tui.feed import Feed
 from genai_tui.history import History, Instant
 from genai_tui.sample_files import folder_of
 from genai_tui.screens.commanding import Commanding
-from genai_tui.store import LIVE, Run, Store, Summary
+from genai_tui.store import LIVE, Run, RunError, Store, Summary
 from genai_tui.widgets.activity import Activity
 from genai_tui.widgets.chart_grid import Chart
+from genai_tui.widgets.chart_marks import alert_marks
 from genai_tui.widgets.charts import Charts
 from genai_tui.widgets.console import Console
 from genai_tui.widgets.field import Field
@@ -122,6 +128,8 @@ class RunScreen(Commanding):
         self._picked: int | None = None  # the sample, where it was the way to the instant
         self._timer: Timer | None = None
         self._painted = 0.0
+        self._watch: AlertWatch | None = None
+        self._behind = False  # the log is not read to its end
 
     @property
     def chosen(self) -> Summary | None:
@@ -145,6 +153,13 @@ class RunScreen(Commanding):
     def on_mount(self) -> None:
         self.query_one("#why").display = False
         self.feed.follow(self.run, self)
+        self._begin_watch()
+
+    @work(thread=True)
+    def _begin_watch(self) -> None:
+        """What is wrong depends on what was asked, which is in a file."""
+        with suppress(RunError):
+            self._watch = AlertWatch(self.run.spec())
 
     def on_unmount(self) -> None:
         self.feed.drop(self)
@@ -154,6 +169,7 @@ class RunScreen(Commanding):
     def on_feed_records_read(self, event: Feed.RecordsRead) -> None:
         self.history.fold(event.chunk.records, event.chunk.damaged)
         event.taken.set()
+        self._behind = event.chunk.more
         self._paint_soon(LOADING_SECONDS if event.chunk.more else PAINT_SECONDS)
 
     def on_feed_status_read(self, event: Feed.StatusRead) -> None:
@@ -166,6 +182,8 @@ class RunScreen(Commanding):
 
     def on_feed_telemetry_read(self, event: Feed.TelemetryRead) -> None:
         self.query_one(Meters).follow(event.samples)
+        if self._watch is not None:
+            self._watch.see(event.samples)
 
     def on_feed_console_read(self, event: Feed.ConsoleRead) -> None:
         self.query_one(Console).write(event.text)
@@ -195,10 +213,20 @@ class RunScreen(Commanding):
         phase = self.history.phase.name if self.history.phase else run.status.phase
         phase = run.status.waits if run.state == "queued" else phase
         self.query_one(RunHeader).show(run, phase if run.state in LIVE else "")
+        self._show_alerts(run)
         why = self.query_one("#why", Field)
         reason = why_not(run)
         why.display = bool(reason)
         why.show(reason)
+
+    def _show_alerts(self, run: Summary) -> None:
+        """The worst of what is wrong, and how much there is of it; good news is no alarm."""
+        if self._watch is None or self._behind:
+            return
+        found = self._watch.look(self.history, run, self.feed.now())
+        self.query_one(Charts).warn(alert_marks(found))
+        wrong = [alert for alert in found if alert.wrong]
+        self.query_one(RunHeader).warn(wrong[0].level if wrong else None, len(wrong))
 
     def _show_samples(self) -> None:
         drawn = self.history.samples
@@ -234,6 +262,9 @@ class RunScreen(Commanding):
         self.say(event.sentence, severe=True)
 
     # ------------------------------------------------------------------ what keys do
+
+    def alerts(self) -> Sequence[Alert]:
+        return self._watch.found if self._watch is not None else ()
 
     def commanded(self, command: Command) -> None:
         activity = self.query_one(Activity)

@@ -1,8 +1,8 @@
 """The list of all runs, with the machine and the newest samples of the chosen run beside it."""
 
 import importlib
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -18,6 +18,9 @@ from genai_tui.widgets.machine import MachinePanel
 from genai_tui.widgets.run_list import RunList
 from genai_tui.widgets.run_look import Look
 from genai_tui.widgets.run_table import RunTable
+
+if TYPE_CHECKING:
+    from genai_tui.alerts.alert import Alert
 
 AGES_SECONDS = 20.0
 
@@ -141,6 +144,11 @@ class RunsScreen(Annotating):
         self._list.show(event.summaries)
         if first:
             self.call_after_refresh(self._load_rest)
+
+    def show_alerts(self, alerts: "Mapping[str, Sequence[Alert]]") -> None:
+        """What is wrong with each run, by its id; good news is no alarm."""
+        counts = {run: sum(alert.wrong for alert in found) for run, found in alerts.items()}
+        self.query_one(RunTable).warn(counts)
 
     def on_feed_machine_read(self, event: Feed.MachineRead) -> None:
         self.query_one(MachinePanel).show_sample(event.sample)

@@ -1,5 +1,8 @@
 """What is marked on the x axes of a run's charts."""
 
+from collections.abc import Iterable
+
+from genai_tui.alerts.alert import ENDS, Alert
 from genai_tui.charts.line import Mark
 from genai_tui.history import History
 
@@ -24,4 +27,10 @@ def marks_of(history: History) -> list[Mark]:
     found += [Mark(float(each.step), "checkpoint", "checkpoint") for each in kept]
     if history.end is not None and history.end.state == "failed":
         found.append(Mark(float(history.end.step), history.end.reason or "failed", "failed"))
+    return sorted(found, key=lambda mark: mark.x)
+
+
+def alert_marks(alerts: Iterable[Alert]) -> list[Mark]:
+    """Where curves went wrong; how a run ended is marked already."""
+    found = [Mark(float(one.step), one.title, "alert") for one in alerts if one.kind not in ENDS]
     return sorted(found, key=lambda mark: mark.x)

@@ -1,7 +1,7 @@
 """All curves of a run: how they are looked at, which of them, and in which order."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import work
@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from genai_tui import arrangement
 from genai_tui.arrangement import Arrangement
+from genai_tui.charts.line import Mark
 from genai_tui.groups import Group
 from genai_tui.history import History, Instant
 from genai_tui.widgets.chart_bar import ChartBar, ChartSearch, instant_part, marks_parts
@@ -115,6 +116,12 @@ class Charts(Vertical):
         self._groups = {group.name: group for group in history.groups()}
         self._arrange()
         self._redraw()
+
+    def warn(self, alerts: Sequence[Mark]) -> None:
+        """Marks where something is wrong, by the step."""
+        if alerts != self.lens.alerts:
+            self.lens.alerts = alerts
+            self._redraw()
 
     def read_at(self, instant: Instant | None) -> None:
         """Reads all charts at a moment; None is now."""

@@ -1,5 +1,7 @@
 """How all charts of a run look at it: x axis, part in sight, smoothing, and the instant."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from genai_tui.charts.axes import grown
@@ -25,6 +27,8 @@ class Lens:
         self.window: Window | None = None
         self.follows = False
         self.instant: Instant | None = None
+        self.alerts: Sequence[Mark] = ()
+        """Where something is wrong, by the step."""
         self._history = History()
 
     def follow(self, history: History) -> None:
@@ -48,7 +52,8 @@ class Lens:
     def marks(self) -> list[Mark]:
         """The marks, where they lie on this axis."""
         place = self.axis.place
-        return [Mark(place(mark.x), mark.label, mark.kind) for mark in marks_of(self._history)]
+        marks = sorted([*marks_of(self._history), *self.alerts], key=lambda mark: mark.x)
+        return [Mark(place(mark.x), mark.label, mark.kind) for mark in marks]
 
     @property
     def hint(self) -> float | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from backends.records import number
 from genai_tui import amounts
-from genai_tui.store import LIVE, Summary
+from genai_tui.store import LIVE, TRAINING, Summary
 from genai_tui.visible import visible
 from genai_tui.widgets.states import shown
 
@@ -77,6 +77,7 @@ class Cell:
     now: float
     sparkline: Sparkline | None
     indent: str = ""
+    alerts: int = 0
 
 
 def text_of(column: Column, cell: Cell) -> str:
@@ -86,6 +87,8 @@ def text_of(column: Column, cell: Cell) -> str:
 
 def _state(cell: Cell) -> str:
     run = cell.run
+    if cell.alerts and run.state in TRAINING:
+        return f"{shown(run.state)} !{cell.alerts}"
     place = run.status.waits.partition(" ")[0]  # "2nd"
     queued = run.state == "queued" and place[:1].isdecimal()
     return f"{shown(run.state)} {place}" if queued else shown(run.state)

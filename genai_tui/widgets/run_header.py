@@ -4,6 +4,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from genai_tui import amounts
+from genai_tui.alerts.alert import Level
 from genai_tui.store import LIVE, Summary
 from genai_tui.visible import visible
 from genai_tui.widgets.field import Field
@@ -41,6 +42,7 @@ class RunHeader(Vertical):
         with Horizontal():
             yield Field(id="state")
             yield Field(id="title")
+            yield Field(id="alerts")
             yield Field(id="phase")
         with Horizontal():
             yield ProgressBar(id="progress")
@@ -48,6 +50,13 @@ class RunHeader(Vertical):
             yield Field(id="eta")
             yield Field(id="rate")
             yield Field(id="items")
+
+    def warn(self, worst: Level | None, count: int) -> None:
+        """Says how many things are wrong, and which key tells what."""
+        word = "alert" if count == 1 else "alerts"
+        text = f"! {count} {word} (A)  " if worst else ""
+        colour = "$text-error" if worst == "critical" else "$text-warning"
+        self._field("alerts").show((text, f"bold {colour}"), layout=True)
 
     def show(self, run: Summary, phase: str) -> None:
         status, live = run.status, run.state in LIVE

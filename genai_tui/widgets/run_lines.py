@@ -1,6 +1,6 @@
 """The lines of the table of runs as segments: titles, headings, runs, and runs that are broken."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.cells import set_cell_size
@@ -41,6 +41,7 @@ class RunLines:
         columns: each with its width in cells.
         sort: name of the column by which the list is sorted.
         sparkline: draws the course of the loss; None until it is loaded.
+        alerts: how many things are wrong with a run, by its id.
     """
 
     inks: Inks
@@ -49,6 +50,7 @@ class RunLines:
     sort: str = ""
     backwards: bool = False
     sparkline: Sparkline | None = None
+    alerts: Mapping[str, int] = field(default_factory=dict[str, int])
 
     def titles(self, base: Style) -> list[Segment]:
         texts = (_set(self._title(column), width, column.right) for column, width in self.columns)
@@ -74,7 +76,8 @@ class RunLines:
     def _cells(self, row: Row, run: Summary, base: Style, now: float) -> list[Segment]:
         segments: list[Segment] = []
         for column, width in self.columns:
-            cell = Cell(run, width, now, self.sparkline, row.indent)
+            alerts = self.alerts.get(run.id, 0)
+            cell = Cell(run, width, now, self.sparkline, row.indent, alerts)
             text = _set(text_of(column, cell), width, column.right)
             segments += self._inked(column, text, run, base)
             segments.append(Segment(" " * GAP, base))

@@ -1,7 +1,7 @@
 """The table of runs: any number of them, of which only the visible lines are ever drawn."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 
 from rich.style import Style
@@ -103,6 +103,11 @@ class RunTable(ScrollView, can_focus=True):
     def mark(self, ids: Collection[str]) -> None:
         """Shows marks on the lines of these runs and on no other."""
         self._lines.marked = frozenset(ids)
+        self._repaint_changed()
+
+    def warn(self, alerts: Mapping[str, int]) -> None:
+        """Shows beside the states of runs how many things are wrong, by their ids."""
+        self._lines.alerts = alerts
         self._repaint_changed()
 
     def draw_curves(self, sparkline: Sparkline) -> None:
