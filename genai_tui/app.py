@@ -169,7 +169,7 @@ class StudioApp(AlarmHost[None]):
         from genai_tui.screens.alerts import AlertsScreen
 
         known = self.alerts.get(event.run.id, []) if event.alerts is None else event.alerts
-        self.push_screen(AlertsScreen(event.run.name, known))
+        self.push_screen(AlertsScreen(event.run.name, known, self.feed.now()))
 
     def alerts_changed(self) -> None:
         for screen in self.screen_stack:

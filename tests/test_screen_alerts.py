@@ -20,7 +20,9 @@ from genai_tui.screens.run import RunScreen
 from genai_tui.sentry import Sentry
 from genai_tui.settings import Settings
 from genai_tui.store import Run, Store
+from genai_tui.widgets.chart_grid import Chart
 from genai_tui.widgets.charts import Charts
+from genai_tui.widgets.samples import Samples
 
 SPIKE = Alert(
     "spike",
@@ -51,7 +53,8 @@ async def opened(pilot: Pilot[None], feed: StillFeed) -> RunScreen:
     assert isinstance(screen, RunScreen)
     await until(pilot, lambda: screen._watch)
     feed.look()
-    await until(pilot, lambda: screen.chosen and not screen._timer)
+    await until(pilot, lambda: screen.chosen and not screen._timer and screen.query(Chart))
+    await until(pilot, lambda: screen.query_one(Samples).is_settled)
     return screen
 
 
@@ -209,7 +212,7 @@ def test_the_picture_of_the_list(
 
     async def before(pilot: Pilot[None]) -> None:
         await opened(pilot, feed)
-        app.push_screen(AlertsScreen("fashion-vae", [SPIKE, DONE]))
+        app.push_screen(AlertsScreen("fashion-vae", [SPIKE, DONE], NOW + 300))
         await until(pilot, lambda: isinstance(app.screen, AlertsScreen))
         await pilot.pause()
 

@@ -1,6 +1,5 @@
 """What is wrong with a run: the evidence, the likely cause, one thing to do."""
 
-import time
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -20,15 +19,16 @@ LEVELS = {"critical": ("✗", "text-error"), "warning": ("!", "text-warning"), "
 
 
 class AlertsScreen(ModalScreen[None]):
-    """Lists alerts, the worst first."""
+    """Lists alerts, the worst first; how long ago that was is seen from ``now``."""
 
     CSS_PATH = "alerts.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,A,enter", "dismiss", "close", tooltip="Close the list", id="alerts.q"),
     ]
 
-    def __init__(self, run: str, alerts: Sequence[Alert]) -> None:
+    def __init__(self, run: str, alerts: Sequence[Alert], now: float) -> None:
         super().__init__()
+        self._now = now
         self._run = run
         self._alerts = alerts
 
@@ -41,8 +41,7 @@ class AlertsScreen(ModalScreen[None]):
     def _parts(self) -> list[Part]:
         if not self._alerts:
             return ["Nothing is wrong as far as the curves and the machine tell."]
-        now = time.time()
-        parts = [part for alert in self._alerts for part in _told(alert, now)]
+        parts = [part for alert in self._alerts for part in _told(alert, self._now)]
         return parts[:-1]
 
 
