@@ -32,8 +32,8 @@ class Observer:
         """Pictures [B, C, H, W] about [-1, 1] as they will be, as far as can be told by now;
         ``seen`` is what the network saw, where that is something else."""
 
-    def began(self, first: int, prompts: Sequence[Sequence[int]]) -> None:
-        """Texts that go on from those tokens are about to be written."""
+    def began(self, first: int, prompts: Sequence[str]) -> None:
+        """Texts that begin with ``prompts`` are about to be written."""
 
     def chose(self, first: int, ids: Tensor, logits: Tensor) -> None:
         """The next tokens [B], out of logits [B, V]."""

@@ -71,8 +71,8 @@ def sample_words(
         if name == "labels" or value is None or value is False:
             continue
         flag = f"--{_FLAGS.get(name, name).replace('_', '-')}"
-        words.append(flag if value is True else _option(flag, _plain(value)))
-    return [*words, *(_option("--label", label) for label in labels), _option("--out", out)]
+        words.append(flag if value is True else _on_one_line(flag, _plain(value)))
+    return [*words, *(_on_one_line("--label", label) for label in labels), _option("--out", out)]
 
 
 _FLAGS = {"steps": "sampler_steps"}
@@ -98,14 +98,16 @@ def wrapped(words: Sequence[str], width: int) -> list[str]:
 
 def _option(flag: str, value: str) -> str:
     # A value that begins with a dash reads as the next option unless it is joined to its own.
-    return _quoted(f"{flag}={value}") if value.startswith("-") else f"{flag} {_quoted(value)}"
+    return (
+        shlex.quote(f"{flag}={value}") if value.startswith("-") else f"{flag} {shlex.quote(value)}"
+    )
 
 
-def _quoted(value: str) -> str:
-    """``value`` for a shell, on one line."""
+def _on_one_line(flag: str, value: str) -> str:
+    """An option whose value may have new lines in it, as bash, zsh and ksh spell them."""
     if value.isprintable():
-        return shlex.quote(value)
-    return f"$'{''.join(map(_escaped, value))}'"
+        return _option(flag, value)
+    return f"{flag}=$'{''.join(map(_escaped, value))}'"
 
 
 def _escaped(character: str) -> str:

@@ -36,9 +36,9 @@ class StoppedError(Exception):
 
 @dataclass(slots=True)
 class Writing:
-    """A text on its way: ids of its prompt and of all that followed, and the text told so far."""
+    """A text on its way: its prompt, the ids of all that followed, and the text told so far."""
 
-    prompt: list[int]
+    prompt: str
     ids: list[int] = field(default_factory=list)
     told: str = ""
     chances: list[tuple[float, list[tuple[int, float]]]] = field(default_factory=list)
@@ -98,9 +98,9 @@ class Watched(Observer):
             self._save(f"seen-{number:04d}.png", seen)
         self._frame = self._save(f"meant-{number:04d}.png", images)
 
-    def began(self, first: int, prompts: Sequence[Sequence[int]]) -> None:
+    def began(self, first: int, prompts: Sequence[str]) -> None:
         if not first:
-            self._texts = [Writing(list(prompt)) for prompt in prompts[:WATCHED_TEXTS]]
+            self._texts = [Writing(prompt) for prompt in prompts[:WATCHED_TEXTS]]
 
     def chose(self, first: int, ids: Tensor, logits: Tensor) -> None:
         if first or not self._texts:
@@ -148,7 +148,7 @@ class Watched(Observer):
     def _news(self, index: int, text: Writing) -> Piece | None:
         """What of a text differs from what was told: a character may come in several tokens."""
         assert self.vocabulary is not None
-        now, before = self.vocabulary.decode(text.prompt + text.ids), text.told
+        now, before = text.prompt + self.vocabulary.decode(text.ids), text.told
         if now == before:
             return None
         at = len(before)
@@ -174,8 +174,8 @@ def _tokens(text: Writing, vocabulary: Vocabulary) -> Tokens:
     def piece(id: int) -> str:
         return vocabulary.decode([id])
 
-    return Tokens(
-        prompt=vocabulary.decode(text.prompt),
+    found = Tokens(
+        prompt=text.prompt,
         tokens=[
             Token(
                 text=piece(id),
@@ -185,3 +185,6 @@ def _tokens(text: Writing, vocabulary: Vocabulary) -> Tokens:
             for id, (p, top) in zip(text.ids, text.chances, strict=False)
         ],
     )
+    while [token.text for token in found.tokens[-2:]] == ["", ""]:
+        found.tokens.pop()  # lines that ended before others did
+    return found

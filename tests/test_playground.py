@@ -96,6 +96,11 @@ def gru(home: Store) -> Iterator[Warm]:
 
 
 @pytest.fixture(scope="module")
+def pairs(home: Store) -> Iterator[Warm]:
+    yield from warm(home, "autoregressive/seq2seq")
+
+
+@pytest.fixture(scope="module")
 def flow(home: Store) -> Iterator[Warm]:
     yield from warm(home, "diffusion/rectified_flow")
 
@@ -192,6 +197,20 @@ def test_a_text_is_told_as_it_is_written_and_its_tokens_are_weighed(gru: Warm) -
                 (choice.p for choice in token.top), reverse=True
             )
             assert 0 < token.p <= token.top[0].p <= 1
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_the_tokens_of_a_search_are_weighed_when_it_has_chosen(pairs: Warm, beams: int) -> None:
+    watched = pairs.draw(f"beams-{beams}", beams=beams)
+    assert watched == pairs.draw(f"unseen-{beams}", beams=beams, watch=False)
+    kept = next(one for one in results(pairs.run) if one.id == f"beams-{beams}")
+    for index in range(3):
+        how = tokens(pairs.run, kept, index)
+        assert how is not None
+        line = how.prompt + "".join(token.text for token in how.tokens)
+        assert watched[f"{index:03d}.txt"].decode().startswith(f"{line} (")
+        if beams == 1:
+            assert all(token.p == token.top[0].p for token in how.tokens)
 
 
 # --------------------------------------------------------------------------- neighbours

@@ -328,7 +328,7 @@ async def test_the_tokens_of_a_text_tell_how_likely_they_were(store: Store) -> N
         await pilot.press(*["down"] * 4, *r"KING:\n")
         await play.press(pilot, "ctrl+s")
         assert play.sampler.drawn[-1].request.prompt == "KING:\n"
-        assert r"--prompt $'KING:\n'" in screen_text(play.app)
+        assert r"--prompt=$'KING:\n'" in screen_text(play.app)
         await pilot.press("tab", "tab", "w", "right")
         await pilot.pause()
         text = screen_text(play.app)

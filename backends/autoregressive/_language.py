@@ -95,7 +95,8 @@ class LanguageModel(Model):
             generator=generator,
         )
         length = request.length or LENGTH
-        observer().began(part.start, [prompt] * (part.stop - part.start))
+        told = self.vocabulary.decode(prompt)
+        observer().began(part.start, [told] * (part.stop - part.start))
         choose = telling(choose, first=part.start, count=request.count, tokens=length)
         ids = self.continuations(begin.repeat(part.stop - part.start, 1), length, choose)
         return [self.vocabulary.decode(prompt + new) for new in ids.tolist()]

@@ -9,6 +9,7 @@ of Vaswani et al. 2017, "Attention Is All You Need":
 Since then: norms before the branches, rotary positions (Su 2021), RMS norm and QK-norm.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -34,6 +35,7 @@ from backends.model import (
 from backends.nets.encoder_decoder import EncoderDecoder
 from backends.nets.transformer import Activation
 from backends.records import DataKind, Modality, SampleRequest
+from backends.watching import is_watched, observer
 
 BEAMS = 4
 WIDEST = int(BOUNDS["beams"][1])
@@ -196,7 +198,7 @@ class Seq2Seq(Model):
             return Samples(texts=[f"{request.prompt} → {text}" for text in told])
         picks = torch.arange(request.count) % INPUTS
         sources, references = self.sources[picks[:INPUTS]], self.references[picks[:INPUTS]]
-        told = self._told(self._greedy(sources)) if beams == 1 else self._searched(sources, beams)
+        told = self._greedily(sources) if beams == 1 else self._searched(sources, beams)
         lines = zip(self._told(sources), told, self._told(references), strict=True)
         texts = [f"{source} → {text} ({reference})" for source, text, reference in lines]
         return Samples(texts=[texts[i] for i in picks])
@@ -205,6 +207,11 @@ class Seq2Seq(Model):
         """The likeliest tokens [B, T] after ``sources`` [B, S]."""
         step = self._step(self._cut(sources), 1)
         return greedy(step, len(sources), self.length, self.marks, sources.device)
+
+    def _greedily(self, sources: Tensor) -> list[str]:
+        ids = self._greedy(sources)
+        self._tell(sources, ids)
+        return self._told(ids)
 
     def _searched(self, sources: Tensor, beams: int, wanted: int = 1) -> list[str]:
         """The ``wanted`` best hypotheses of each source, one after the other."""
@@ -218,7 +225,24 @@ class Seq2Seq(Model):
             alpha=self.config.length_penalty,
             wanted=wanted,
         )
-        return self._told(found.ids[:, :wanted].flatten(0, 1))
+        ids = found.ids[:, :wanted].flatten(0, 1)
+        self._tell(sources.repeat_interleave(wanted, 0), ids)
+        return self._told(ids)
+
+    def _tell(self, sources: Tensor, ids: Tensor) -> None:
+        """Shows whoever watches how likely every token [B, T] was, and what else might have been.
+
+        A search has many lines in hand: it is told when it has chosen.
+        """
+        if not is_watched():
+            return
+        begin = torch.full((len(ids), 1), self.vocabulary.start, device=ids.device)
+        logits = self.net(self._cut(sources), torch.cat([begin, ids[:, :-1]], dim=1))  # [B, T, V]
+        logits[..., list(self.marks.barred)] = -math.inf
+        observer().began(0, [f"{source} → " for source in self._told(sources)])
+        longest = int((ids != self.vocabulary.end).sum(1).max())
+        for t in range(min(longest + 1, ids.shape[1])):  # with the end of the longest
+            observer().chose(0, ids[:, t], logits[:, t])
 
     def _step(self, sources: Tensor, beams: int) -> Step:
         """Feeds the decoder token by token, with keys and values kept."""

@@ -1,5 +1,6 @@
 """From the form of a playground to a request and its command, and back from a request that was."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -116,6 +117,9 @@ def _value(field: Field) -> int | float | str | bool | list[int] | None:
         return [place - 1] if place else None
     if knob.name == "prompt":
         return field.text.replace(NEW_LINE, "\n") or None
+    if knob.name in ("image", "mask"):
+        # Absolute, since it is to mean the same when the studio starts elsewhere.
+        return os.path.abspath(os.path.expanduser(field.text)) if field.text.strip() else None
     if knob.name not in ("count", "seed") and not field.changed:
         return None
     value = knob.parse(field.text)
