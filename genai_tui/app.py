@@ -205,7 +205,7 @@ class StudioApp(AlarmHost[None]):
         run = Run(self.store.root / run_id)
         self.push_screen(SamplesScreen(self.store, self.feed, run, relative))
 
-    def on_run_screen_playground_wanted(self, event: "RunMessage") -> None:
+    def on_commanding_playground_wanted(self, event: "RunMessage") -> None:
         self.open_playground(event.run_id)
 
     def open_playground(self, run_id: str, step: int | None = None) -> None:

@@ -6,7 +6,8 @@ import subprocess
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_tui.command_line import train_command, train_words, wrapped
+from backends.records import SampleRequest
+from genai_tui.command_line import sample_words, train_command, train_words, wrapped
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
 TEXTS = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=40)
@@ -64,4 +65,19 @@ def test_a_shell_reads_the_wrapped_lines_as_one_command() -> None:
     assert told.splitlines() == [
         *("train", "vae/conv", "--data", "/data/it's here", "--name=-x"),
         *("--set", "lr=1e-3", "--set", "note=a\\b $HOME"),
+    ]
+
+
+def test_a_shell_reads_the_command_of_samples_as_it_was_meant() -> None:
+    prompt = "KING:\n\tO 'tis\x1b[1m\\n"
+    request = SampleRequest(
+        count=4, seed=7, prompt=prompt, steps=20, guidance=-1.5, interpolate=True
+    )
+    words = sample_words("a run", 500, request, labels=["T-shirt/top", "-x"])
+    script = "genai-tui() { printf '%s\\0' \"$@\"; }\n" + "\n".join(wrapped(words, 30))
+    told = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
+    assert told.split("\0")[:-1] == [
+        *("sample", "a run", "--step", "500", "--count", "4", "--seed", "7"),
+        *(f"--prompt={prompt}", "--sampler-steps", "20", "--guidance=-1.5"),
+        *("--interpolate", "--label", "T-shirt/top", "--label=-x", "--out", "drawn"),
     ]

@@ -148,7 +148,7 @@ def test_a_drawing_is_that_of_the_sample_command_and_can_be_repeated(
 @pytest.mark.parametrize("model", ["autoregressive/gru", "diffusion/rectified_flow"])
 def test_watching_changes_no_bit(model: str, request: pytest.FixtureRequest) -> None:
     sampler: Warm = request.getfixturevalue(model.rpartition("/")[2].replace("rectified_", ""))
-    asked = {"length": 12} if "gru" in model else {"steps": 5}
+    asked: dict[str, Any] = {"length": 12} if "gru" in model else {"steps": 5}
     watched = sampler.draw("watched", **asked)
     assert watched == sampler.draw("unwatched", watch=False, **asked)
     assert (sampler.run.path / "playground" / "watched" / "watch").is_dir()

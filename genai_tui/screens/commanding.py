@@ -25,6 +25,9 @@ LIVE_ACTIONS = frozenset({"pause", "stop", "sample", "checkpoint"})
 """What only a run that trains can be asked."""
 
 
+PLAYGROUND = "Draw from any checkpoint of the run, as you like"
+
+
 class Commanding(Screen[None]):
     """A screen whose keys command the run that `chosen` names."""
 
@@ -58,6 +61,13 @@ class Commanding(Screen[None]):
             super().__init__()
             self.run = run
             self.alerts = alerts
+
+    class PlaygroundWanted(Message):
+        """The user wants to draw from a run's checkpoints."""
+
+        def __init__(self, run_id: str) -> None:
+            super().__init__()
+            self.run_id = run_id
 
     # Textual repaints the whole screen when focus moves; the two widgets repaint themselves.
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
@@ -144,6 +154,10 @@ class Commanding(Screen[None]):
         runs = self.in_hand
         if runs:
             self._measure([self._run(run) for run in runs], called(runs), len(runs) == 1)
+
+    def action_playground(self) -> None:
+        if self.chosen is not None:
+            self.post_message(self.PlaygroundWanted(self.chosen.id))
 
     def command(self, verb: Verb) -> None:
         """Leaves a command for the worker, or says why not."""

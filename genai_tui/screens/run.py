@@ -20,7 +20,7 @@ from genai_tui.alerts.watch import AlertWatch
 from genai_tui.feed import Feed
 from genai_tui.history import History, Instant
 from genai_tui.sample_files import folder_of
-from genai_tui.screens.commanding import Commanding
+from genai_tui.screens.commanding import PLAYGROUND, Commanding
 from genai_tui.store import LIVE, Run, RunError, Store, Summary
 from genai_tui.widgets.activity import Activity
 from genai_tui.widgets.chart_grid import Chart
@@ -54,13 +54,6 @@ class RunScreen(Commanding):
             self.run_id = run_id
             self.relative = relative
 
-    class PlaygroundWanted(Message):
-        """The user wants to draw from the run's checkpoints."""
-
-        def __init__(self, run_id: str) -> None:
-            super().__init__()
-            self.run_id = run_id
-
     AUTO_FOCUS = ""
     ESCAPE_TO_MINIMIZE = False  # it has a step to take back before that
     ALLOW_IN_MAXIMIZED_VIEW = "#top, KeyBar"
@@ -70,13 +63,7 @@ class RunScreen(Commanding):
             "c", "checkpoint", "checkpoint", tooltip="Save a checkpoint now", id="run.checkpoint"
         ),
         Binding("v", "samples", "samples", tooltip="All samples of the run", id="run.samples"),
-        Binding(
-            "p",
-            "playground",
-            "playground",
-            tooltip="Draw from any checkpoint, as you like",
-            id="run.playground",
-        ),
+        Binding("p", "playground", "playground", tooltip=PLAYGROUND, id="run.playground"),
         Binding("f", "maximise", "maximise", tooltip="The focused panel alone, or all", id="run.f"),
         Binding(
             "left",
@@ -285,7 +272,7 @@ class RunScreen(Commanding):
         self.post_message(self.SamplesWanted(self.run.id, shown))
 
     def action_playground(self) -> None:
-        self.post_message(self.PlaygroundWanted(self.run.id))
+        self.post_message(self.PlaygroundWanted(self.run.id))  # its summary may not be read yet
 
     def action_maximise(self) -> None:
         panel = self.maximized or self._focused_panel()

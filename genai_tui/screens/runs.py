@@ -12,6 +12,7 @@ from textual.message import Message
 
 from genai_tui.feed import Feed
 from genai_tui.screens.annotating import Annotating
+from genai_tui.screens.commanding import PLAYGROUND
 from genai_tui.store import Store, Summary
 from genai_tui.widgets.key_bar import KeyBar
 from genai_tui.widgets.machine import MachinePanel
@@ -60,6 +61,7 @@ class RunsScreen(Annotating):
             id="runs.filter",
         ),
         Binding("o", "sort", "sort", tooltip="Sort by the next column", id="runs.sort"),
+        _quiet("p", "playground", "playground", PLAYGROUND),
         _quiet("O", "reverse", "reverse", "Turn the order around"),
         Binding("m", "mark", "mark", tooltip="Mark the run, or unmark it", id="runs.mark"),
         _quiet("M", "unmark_all", "unmark all", "Take all marks away"),
