@@ -349,6 +349,8 @@ def run_studio(
         settings = replace(settings, low_bandwidth=True)
     app = StudioApp(store, graphics=detect(graphics), open_run=open_run, settings=settings)
     app.run()
+    if app.is_web:  # nobody reads it, and stdout is the page's
+        return
     live = sum(run.state in LIVE for run in store.summaries())
     if live:
         word = "run goes" if live == 1 else "runs go"

@@ -17,6 +17,7 @@ from genai_tui.commands.logs import logs
 from genai_tui.commands.options import Globals
 from genai_tui.commands.orders import checkpoint, pause, resume, set_knob, stop
 from genai_tui.commands.sample import sample
+from genai_tui.commands.serve import serve
 from genai_tui.commands.show import show
 from genai_tui.commands.studio import GraphicsMode, open_studio
 from genai_tui.commands.train import demo, train
@@ -149,6 +150,7 @@ _add(
 _add(show, LOOK, "show latest", "show conv-k3f9 --json")
 _add(compare, LOOK, "compare latest conv-k3f9", "compare first second third --json")
 _add(watch, LOOK, "watch", "watch conv-k3f9", "watch /shared/runs/20261122-101530-gan-dcgan-k3f9")
+_add(serve, LOOK, "serve", "serve --port 0", "serve --low-bandwidth")
 _add(logs, LOOK, "logs latest", "logs conv-k3f9 --follow")
 _add(gpus, LOOK, "gpus", "gpus --json | jq '.[] | select(.utilisation < 5) | .index'")
 _add(pause, STEER, "pause conv-k3f9")

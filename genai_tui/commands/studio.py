@@ -40,7 +40,12 @@ def open_studio(
 
 def has_terminal() -> bool:
     """Whether there is somebody to show screens to."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return is_page() or (sys.stdin.isatty() and sys.stdout.isatty())
+
+
+def is_page() -> bool:
+    """Whether textual-serve has started this for a page in a browser."""
+    return os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
 
 
 def graphics_of(asked: str | None) -> str:
