@@ -81,6 +81,10 @@ class StudioApp(AlarmHost[None]):
             id="graphics",
         ),
         Binding(
+            "full_stop", "tour(1)", "next hint", show=False, tooltip="The next hint", id="hint"
+        ),
+        Binding("comma", "tour(0)", "no hints", show=False, tooltip="No more hints", id="no_hints"),
+        Binding(
             "ctrl+p",
             "command_palette",
             "commands",
@@ -107,9 +111,12 @@ class StudioApp(AlarmHost[None]):
         open_run: Run | None = None,
         feed: Feed | None = None,
         settings: Settings | None = None,
+        tour: bool = False,
     ) -> None:
+        """With ``tour`` the first screen shows the hints for a newcomer."""
         self.store = store
         self._open_run = open_run
+        self._tour = tour
         self.feed = feed or Feed(store)
         self._visible = Visible()
         super().__init__(settings, graphics)
@@ -139,6 +146,10 @@ class StudioApp(AlarmHost[None]):
         if self.graphics.hint:
             way = f"Pictures are drawn as {self.graphics.mode} cells; {self.graphics.hint}."
             self.notify(visible(way), markup=False, timeout=HINT_SECONDS)
+        if self._tour:
+            from genai_tui.widgets.tour import Tour
+
+            self.screen.mount(Tour())
         self.set_timer(SETTLE_SECONDS, _settle)
         if not self.is_headless:
             self.set_timer(WATCH_SECONDS, self.watch_runs)
@@ -275,6 +286,21 @@ class StudioApp(AlarmHost[None]):
         runs = [Run(self.store.root / run_id) for run_id in ids]
         self.push_screen(CompareScreen(self.feed, runs, smoothing=self.settings.smoothing))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys of the hints are keys only while there are any."""
+        return action != "tour" or bool(self.screen.query("Tour"))
+
+    def action_tour(self, by: int) -> None:
+        from genai_tui.widgets.tour import HINTS, Tour, remember
+
+        tour = self.screen.query_one(Tour)
+        if by and tour.number + by < len(HINTS):
+            tour.number += by
+            return
+        tour.remove()
+        self.run_worker(remember, thread=True)
+        self.refresh_bindings()
+
     def action_help(self) -> None:
         from genai_tui.screens.help import HelpScreen, keys_of
 
@@ -344,10 +370,14 @@ def run_studio(
     """
     gc.disable()  # until the first paint: a tenth of the time it takes would go there
     sys.setswitchinterval(SWITCH_SECONDS)
+    from genai_tui.widgets.tour import was_seen as tour_was_seen
+
     settings = preferences.load()
     if low_bandwidth:
         settings = replace(settings, low_bandwidth=True)
-    app = StudioApp(store, graphics=detect(graphics), open_run=open_run, settings=settings)
+    tour = open_run is None and not tour_was_seen()
+    found = detect(graphics)
+    app = StudioApp(store, graphics=found, open_run=open_run, settings=settings, tour=tour)
     app.run()
     if app.is_web:  # nobody reads it, and stdout is the page's
         return
