@@ -9,6 +9,7 @@ import build_runs
 import pytest
 from build_runs import NOW
 from studio import StillFeed, screen_text, studio, until
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Button
 
@@ -217,6 +218,17 @@ async def test_the_filter_shows_runs_that_contain_every_word(store: Store) -> No
         await pilot.press("escape")
         await until(pilot, lambda: len(table.runs) == 6)
         assert table.has_focus
+
+
+async def test_letters_that_come_at_once_with_the_key_of_the_filter_reach_it(store: Store) -> None:
+    fill(store)
+    app, feed = studio(store)
+    async with app.run_test(size=(100, 30)) as pilot:
+        table = await opened(pilot, feed)
+        for key in ("slash", "w", "i", "d", "e"):  # as a terminal hands them over, in one read
+            app.post_message(events.Key(key, "/" if key == "slash" else key))
+        await until(pilot, lambda: names(table) == ["vae-wide"])
+        assert app.focused is not table
 
 
 async def test_five_thousand_runs_are_shown_and_scrolled_at_once(store: Store) -> None:

@@ -33,8 +33,11 @@ class RunFilter(Horizontal):
         yield Input(placeholder=EXAMPLE, compact=True)
         yield Field()
 
-    def take_focus(self) -> None:
-        self.query_one(Input).focus()
+    def take_focus(self, typed: str = "") -> None:
+        """Takes the focus, and what was typed before it came."""
+        line = self.query_one(Input)
+        self.screen.set_focus(line)
+        line.insert_text_at_cursor(typed)
 
     def tell(self, problem: str) -> None:
         """Says what is wrong, or nothing."""

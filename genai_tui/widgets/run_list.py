@@ -35,6 +35,7 @@ class RunList(Vertical):
         self._shows_archived = False
         self._marked: frozenset[str] = frozenset()
         self._filter: RunFilter | None = None
+        self._typed_ahead = ""
 
     def compose(self) -> ComposeResult:
         yield RunTable(id="table")
@@ -87,7 +88,15 @@ class RunList(Vertical):
         if self._filter is None:
             self._filter = RunFilter()
             await self.mount(self._filter)
-        self._filter.take_focus()
+        self._filter.take_focus(self._typed_ahead)
+        self._typed_ahead = ""
+
+    def on_run_table_typed_ahead(self, event: RunTable.TypedAhead) -> None:
+        event.stop()
+        if self._filter is not None and self._filter.is_mounted:
+            self._filter.take_focus(event.character)
+        else:
+            self._typed_ahead += event.character
 
     async def clear_filter(self) -> None:
         """Shows all runs again."""

@@ -44,6 +44,13 @@ class RunTable(ScrollView, can_focus=True):
             super().__init__()
             self.run = run
 
+    class TypedAhead(Message):
+        """A character that was typed while the filter was on its way, for the filter."""
+
+        def __init__(self, character: str) -> None:
+            super().__init__()
+            self.character = character
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "open", tooltip="Watch the run", id="runs.open"),
         Binding("down,j", "move(1)", "down", show=False, tooltip="To the next run"),
@@ -64,6 +71,7 @@ class RunTable(ScrollView, can_focus=True):
         self._inks = Inks(self)
         self._lines = RunLines(self._inks)
         self._known_base: Style | None = None
+        self._filter_comes = False
 
     @property
     def runs(self) -> Sequence[Summary]:
@@ -124,6 +132,18 @@ class RunTable(ScrollView, can_focus=True):
         if self._look.columns is None and not has_tags(self._rows):
             wanted = [column for column in wanted if column.name != "tags"]
         self._lines.columns = fitted(self.size.width - GUTTER, wanted)
+
+    def on_key(self, event: events.Key) -> None:
+        """Passes on what is typed between the key of the filter and the filter's having focus."""
+        if not event.is_printable or not event.character:
+            return
+        if self._filter_comes:
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.TypedAhead(event.character))
+            return
+        active = self.screen.active_bindings.get(event.key)
+        self._filter_comes = active is not None and active.binding.id == "runs.filter"
 
     def render_line(self, y: int) -> Strip:
         strip = self._painted.get(y)
@@ -214,6 +234,7 @@ class RunTable(ScrollView, can_focus=True):
         super().notify_style_update()
 
     def on_focus(self) -> None:
+        self._filter_comes = False
         self._repaint_changed()
 
     def on_blur(self) -> None:

@@ -3,6 +3,7 @@
 ``GENAI_TUI_STRESS_SECONDS`` says how long, ten minutes by default.
 """
 
+import codecs
 import multiprocessing
 import os
 import random
@@ -13,6 +14,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
+from fake_terminal import FakeTerminal
 
 from backends import records
 from benchmarks import runs
@@ -22,8 +24,10 @@ from genai_tui.store import Run, Store, write_atomic
 
 RUNS, LOG_HERTZ, KEY_HERTZ = 10, 50, 20
 SECONDS = float(os.environ.get("GENAI_TUI_STRESS_SECONDS", "600"))
-MOST_MB, GROWTH_MB = 110, 25
-PATIENCE_SECONDS = 10.0
+SIZE = 200, 60
+MOST_MB, GROWTH_MB, WARM_ROUNDS = 110, 25, 3
+PATIENCE_SECONDS, AFTER_ESCAPE_SECONDS = 10.0, 0.3
+ESCAPE = "\x1b"
 LETTERS = "abcdefghijkmnoprstuvwxyz"
 
 
@@ -66,32 +70,63 @@ def store(tmp_path: Path) -> Iterator[Store]:
     writer.join(10)
 
 
+class Hands:
+    """Types at 20 Hz, and looks at what the screen then shows."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+        self.screen = FakeTerminal(*SIZE)
+        self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.terminal.send(key.encode())
+            self._look(1 / KEY_HERTZ)
+            if key == ESCAPE:  # or else it would be the beginning of a sequence
+                self._look(AFTER_ESCAPE_SECONDS)
+
+    def sees(self, text: str) -> bool:
+        """Whether ``text`` is on the screen within a while."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < until:
+            if text in self.text:
+                return True
+            self._look(0.05)
+        return False
+
+    @property
+    def text(self) -> str:
+        rows = [""] * SIZE[1]
+        for (y, _), cell in sorted(self.screen.cells.items()):
+            rows[y] += cell.char
+        return "\n".join(rows)
+
+    def _look(self, seconds: float) -> None:
+        self.terminal.listen(seconds)
+        self.screen.feed(self._decode(self.terminal.output))
+        self.terminal.forget()
+
+
 @pytest.mark.long
 def test_no_key_is_missed_and_memory_stays_bounded(store: Store) -> None:
     launcher = "from genai_tui.cli import main; main()"
     argv = [sys.executable, "-c", launcher, "--runs", str(store.root)]
     noise, rounds, early = random.Random(0), 0, 0.0
-    with Terminal(argv, columns=200, rows=60) as terminal:
-        assert terminal.wait(lambda text: "run-9" in text) is not None
+    with Terminal(argv, columns=SIZE[0], rows=SIZE[1]) as terminal:
+        hands = Hands(terminal)
+        assert hands.sees("run-9"), hands.text
         begin = time.monotonic()
         while time.monotonic() - begin < SECONDS:
             word = "".join(noise.choices(LETTERS, k=12))
-            press(terminal, f"/{word}")
-            assert terminal.wait(lambda text, word=word: word in text, PATIENCE_SECONDS), word
-            press(terminal, "\x1b", "\x1b", "\r", "l", "+", "-", "l", "f", "f", "\t", "\t", "q")
-            shown = terminal.wait(lambda text: "new run" in text, PATIENCE_SECONDS)
-            assert shown is not None, terminal.text[-2000:]
+            hands.press("/", *word)
+            assert hands.sees(word), f"{word} in\n{hands.text}"
+            hands.press(ESCAPE, "\r")
+            assert hands.sees("smoother") or hands.sees("back"), hands.text
+            hands.press("l", "+", "-", "l", "f", "f", "\t", "\t", "q")
+            assert hands.sees("new run"), hands.text
             rounds += 1
-            early = early or (terminal.memory() if rounds == 5 else 0.0)
+            early = terminal.memory() if rounds == WARM_ROUNDS else early
         late = terminal.memory()
-    assert rounds >= SECONDS / 10
+    assert rounds >= SECONDS / 20
     assert late <= MOST_MB
     assert late - early <= GROWTH_MB
-
-
-def press(terminal: Terminal, *keys: str) -> None:
-    """Keys at 20 Hz; what came before is forgotten."""
-    terminal.forget()
-    for key in "".join(keys):
-        terminal.send(key.encode())
-        terminal.listen(1 / KEY_HERTZ)
