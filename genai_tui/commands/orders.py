@@ -8,10 +8,10 @@ import typer
 
 from backends.records import Command, Mark, Verb
 from genai_tui import progress
-from genai_tui.commands.options import AsJson, RunName, run_of, word_for
+from genai_tui.commands.options import AsJson, RunName, run_of, store_of, word_for
 from genai_tui.commands.output import busy, document, say, tell
 from genai_tui.errors import MISUSE, UserError
-from genai_tui.store import LIVE, Run
+from genai_tui.store import LIVE, Run, Store
 from genai_tui.visible import visible
 
 POLL_SECONDS = 0.05
@@ -33,17 +33,28 @@ def checkpoint(context: typer.Context, run: RunName, as_json: AsJson = False) ->
 
 def resume(
     context: typer.Context,
-    run: RunName,
+    run: RunName = "",
     steps: Annotated[
         int | None,
         typer.Option(min=1, help="Train up to this step; else up to the last target."),
     ] = None,
+    interrupted: Annotated[
+        bool,
+        typer.Option("--interrupted", help="All runs that a reboot or a crash has interrupted."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Go on with a paused, stopped, crashed or finished run.
 
     A run that has ended starts again from its newest checkpoint.
     """
+    if interrupted:
+        if run or steps is not None:
+            raise UserError("--interrupted takes neither RUN nor --steps", status=MISUSE)
+        _restart_interrupted(store_of(context), as_json)
+        return
+    if not run:
+        raise UserError("resume needs RUN, or --interrupted for all of those", status=MISUSE)
     found = run_of(context, run)
     if found.state() != "paused":
         _restart(found, steps, as_json)
@@ -148,6 +159,33 @@ def _restart(run: Run, steps: int | None, as_json: bool) -> None:
         return
     say(f"{run.label} goes on from step {status.step:,} to {status.of:,}.")
     say(f"  watch it  genai-tui watch {word_for(run)}")
+
+
+def _restart_interrupted(store: Store, as_json: bool) -> None:
+    """Resumes every interrupted run, the oldest first; one that cannot does not stop the others.
+
+    Raises:
+        UserError: some could not be resumed; the sentence names them.
+    """
+    from genai_tui import launch
+
+    found = [run for run in reversed(store.summaries()) if run.state == "interrupted"]
+    resumed: list[Run] = []
+    failed: list[str] = []
+    for run in (Run(store.root / summary.id) for summary in found):
+        try:
+            launch.resume(run, None)
+        except UserError as error:
+            failed.append(f"{run.label}: {error}")
+        else:
+            resumed.append(run)
+            _step_of(as_json, f"{run.label} goes on from step {run.status().step:,}.")
+    if as_json:
+        document([{"id": run.id, "name": run.name, "state": run.state()} for run in resumed])
+    elif not found:
+        say("No run is interrupted.")
+    if failed:
+        raise UserError(f"{len(failed)} of {len(found)} not resumed: {'; '.join(failed)}")
 
 
 # --------------------------------------------------------------------------- the end of a run

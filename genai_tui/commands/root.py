@@ -10,6 +10,7 @@ from genai_tui.commands.annotate import archive, note, rename, tag
 from genai_tui.commands.catalogue import datasets, models
 from genai_tui.commands.compare import compare
 from genai_tui.commands.delete import delete
+from genai_tui.commands.doctor import doctor
 from genai_tui.commands.export import export
 from genai_tui.commands.gpus import gpus
 from genai_tui.commands.listing import runs
@@ -152,9 +153,16 @@ _add(compare, LOOK, "compare latest conv-k3f9", "compare first second third --js
 _add(watch, LOOK, "watch", "watch conv-k3f9", "watch /shared/runs/20261122-101530-gan-dcgan-k3f9")
 _add(serve, LOOK, "serve", "serve --port 0", "serve --low-bandwidth")
 _add(logs, LOOK, "logs latest", "logs conv-k3f9 --follow")
+_add(doctor, LOOK, "doctor", "doctor --json | jq '.[] | select(.verdict != \"ok\")'")
 _add(gpus, LOOK, "gpus", "gpus --json | jq '.[] | select(.utilisation < 5) | .index'")
 _add(pause, STEER, "pause conv-k3f9")
-_add(resume, STEER, "resume conv-k3f9", "resume latest --steps 20000")
+_add(
+    resume,
+    STEER,
+    "resume conv-k3f9",
+    "resume latest --steps 20000",
+    "resume --interrupted    # all of them, after a reboot",
+)
 _add(checkpoint, STEER, "checkpoint latest")
 _add(set_knob, STEER, "set latest lr=1e-4", "set conv-k3f9 sample_every=100", name="set")
 _add(stop, STEER, "stop latest", "stop conv-k3f9 --no-wait")

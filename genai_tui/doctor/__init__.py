@@ -1,0 +1,1 @@
+"""Looks this box and the store over: what is well, what is not, and what to do about it."""
