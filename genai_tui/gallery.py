@@ -125,19 +125,23 @@ class Shelves:
         return self.nearest((row, column))
 
 
-def arranged(items: Iterable[Item], view: View, words: Sequence[str], columns: int) -> Shelves:
-    """Those items that a view holds and that contain all words, in rows of ``columns``."""
-    held = [item for item in items if view.holds(item)]
+def held(items: Iterable[Item], view: View, words: Sequence[str]) -> list[list[Item]]:
+    """Those items that a view holds and that contain all words, in its groups."""
+    found = [item for item in items if view.holds(item)]
     if words:
-        of_runs = {item.run.id: _text(item.run) for item in held}
-        held = [item for item in held if _contains(of_runs[item.run.id], item, words)]
+        of_runs = {item.run.id: _text(item.run) for item in found}
+        found = [item for item in found if _contains(of_runs[item.run.id], item, words)]
     groups: dict[str, list[Item]] = {}
-    for item in held:
+    for item in found:
         groups.setdefault(view.group(item), []).append(item)
-    rows: list[Sequence[Item]] = []
-    for _, members in sorted(groups.items()):
-        rows += [members[at : at + columns] for at in range(0, len(members), columns)]
-    return Shelves(rows)
+    return [groups[name] for name in sorted(groups)]
+
+
+def shelved(groups: Iterable[Sequence[Item]], columns: int) -> Shelves:
+    """Groups in rows of at most so many items."""
+    return Shelves(
+        [group[at : at + columns] for group in groups for at in range(0, len(group), columns)]
+    )
 
 
 def _contains(text: str, item: Item, words: Sequence[str]) -> bool:

@@ -10,14 +10,14 @@ from textual.pilot import Pilot
 
 from genai_tui import stars
 from genai_tui.exports.samples import Subject
-from genai_tui.gallery import VIEWS, Collection, arranged
+from genai_tui.gallery import VIEWS, Collection, held, shelved
 from genai_tui.screens.choose import Choose
 from genai_tui.screens.gallery import GalleryScreen
 from genai_tui.screens.runs import RunsScreen
 from genai_tui.screens.samples import SamplesScreen
 from genai_tui.store import Store
 from genai_tui.widgets.sample_view import SampleView
-from genai_tui.widgets.wall import Card, Wall
+from genai_tui.widgets.wall import Wall, arrangement
 
 RUNS = (
     ("shoes", "gan/dcgan", "fashion-mini", "image"),
@@ -62,7 +62,9 @@ async def opened(pilot: Pilot[None], feed: StillFeed) -> GalleryScreen:
 
 async def hung(pilot: Pilot[None], screen: GalleryScreen) -> None:
     """Waits until every card shows what it shall."""
-    await until(pilot, lambda: screen._items is not None and screen.query(Card))
+    wall = screen.query_one(Wall)
+    await until(pilot, lambda: screen._items is not None)
+    await until(pilot, lambda: len(wall.cards) == wall.columns * wall.rows)
     await until(pilot, lambda: not screen._reads)
     await until(pilot, lambda: all(view.is_settled for view in screen.query(SampleView)))
     await pilot.pause()
@@ -217,6 +219,21 @@ async def test_a_gallery_without_samples_says_where_they_come_from(store: Store)
         assert isinstance(app.screen, GalleryScreen)
 
 
+@pytest.mark.parametrize(
+    ("count", "size", "expected"),
+    [
+        (0, (200, 56), (6, 4)),
+        (500, (200, 56), (6, 4)),
+        (500, (20, 5), (1, 1)),
+        (1, (200, 56), (1, 1)),
+        (6, (200, 56), (3, 2)),
+        (4, (80, 22), (2, 2)),
+    ],
+)
+def test_few_cards_are_larger(count: int, size: tuple[int, int], expected: tuple[int, int]) -> None:
+    assert arrangement(count, *size) == expected
+
+
 def test_a_run_that_has_not_changed_is_not_listed_again(
     runs: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,5 +252,5 @@ def test_a_run_that_has_not_changed_is_not_listed_again(
     build_runs.draw(changed.path / "samples" / "step-000300", "image", 4, 1.0)
     items = collection.items(summaries)
     assert listed[4:] == [changed.id]
-    assert len(arranged(items, VIEWS[1], [], 3).rows) == 3
+    assert len(shelved(held(items, VIEWS[1], []), 3).rows) == 3
     assert Subject(changed, items[0].drawn).files

@@ -16,6 +16,8 @@ from genai_tui import player as players
 from genai_tui import stars
 from genai_tui.app import StudioApp
 from genai_tui.images.view import ImageView
+from genai_tui.screens.ask_note import AskNote
+from genai_tui.screens.choose import Choose
 from genai_tui.screens.run import RunScreen
 from genai_tui.screens.samples import SamplesScreen
 from genai_tui.store import Run, Store
@@ -65,7 +67,7 @@ async def opened(pilot: Pilot[None], feed: StillFeed) -> SamplesScreen:
     assert isinstance(screen, SamplesScreen)
     await until(pilot, lambda: screen in feed.followers)
     feed.look()
-    await until(pilot, lambda: screen._moments.drawn)
+    await until(pilot, lambda: screen.moments.drawn)
     await settled(pilot, screen)
     return screen
 
@@ -275,6 +277,51 @@ async def test_steps_of_other_sizes_cannot_be_compared_and_say_so(
         await until(pilot, lambda: "cannot be compared" in screen_text(app))
 
 
+async def test_another_run_is_chosen_by_a_part_of_its_name_and_blinked_with(
+    store: Store, clothes: Run
+) -> None:
+    for seed, name in enumerate(("trousers", "shirts", *"abcdef"), 1):
+        build_runs.build(store, name, step=500, of=500, telemetry=0, seed=seed)
+    poem = build_runs.build(store, "poem", modality="text", step=0, telemetry=0, seed=90)
+    app, feed = studio(store, clothes)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot, feed)
+        await pilot.press("left", "B")
+        await until(pilot, lambda: isinstance(app.screen, Choose))
+        assert poem.label not in screen_text(app), "it has no pictures"
+        await pilot.press(*"irt")
+        await until(pilot, lambda: "trousers" not in screen_text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: title(screen).startswith("shirts · step 500"))
+        assert "blinking with step 500 of shirts" in below(screen)
+        await until(pilot, lambda: title(screen).startswith("clothes · step 600"))
+        await pilot.press("b", "d")
+        await settled(pilot, screen)
+        assert "step 500 of shirts · difference" in below(screen)
+        await pilot.press("B")
+        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await pilot.press("down", "up", *"(none", "enter")
+        await until(pilot, lambda: below(screen).startswith("step 400 · difference"))
+
+
+async def test_a_star_on_the_other_run_keeps_the_note_that_is_there(
+    store: Store, clothes: Run
+) -> None:
+    other = build_runs.build(store, "other", step=0, of=500, telemetry=0, seed=1)
+    stars.put(other.path, "samples/step-000000", stars.Keepsake(note="mine"))
+    app, feed = studio(store, clothes)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot, feed)
+        await pilot.press("B")
+        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: title(screen).startswith("other · step 0"))
+        await pilot.press("asterisk")
+        kept = {"samples/step-000000": stars.Keepsake(starred=True, note="mine")}
+        await until(pilot, lambda: stars.read(other.path) == kept)
+        assert stars.read(clothes.path) == {}
+
+
 async def test_texts_show_what_has_changed_since_the_step_before(store: Store, poems: Run) -> None:
     app, feed = studio(store, poems)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -329,6 +376,39 @@ async def test_y_copies_the_path_and_shows_it(store: Store, clothes: Run) -> Non
         await pilot.press("down", "y")
         assert app.clipboard == str(clothes.path / "samples" / "step-000800" / "000.png")
         await until(pilot, lambda: "Copied: " in screen_text(app))
+
+
+HOSTILE = "\x1b]0;owned\x07[bold]x[/]\u202e\x9b2J"
+
+
+async def test_nothing_that_samples_say_reaches_the_terminal_as_it_is(store: Store) -> None:
+    run = build_runs.build(store, HOSTILE, modality="text", step=0, telemetry=0)
+    folder = run.path / "samples" / "step-000000"
+    (folder / "000.txt").write_text(HOSTILE)
+    (folder / "001.txt").write_bytes(bytes(range(256)))
+    tell(folder, SampleRequest(prompt=HOSTILE), captions=[HOSTILE])
+    stars.put(run.path, "samples/step-000000", stars.Keepsake(note=HOSTILE))
+    app, feed = studio(store, run)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await opened(pilot, feed)
+        await pilot.press("y", "o", "down")
+        await until(pilot, lambda: "no sounds" in screen_text(app))
+        shown = screen_text(app).replace("\n", "")
+        assert "[bold]x[/]" in shown
+        assert shown.isprintable()
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, AskNote))
+        assert screen_text(app).replace("\n", "").isprintable()
+
+
+async def test_g_draws_the_samples_in_another_way(store: Store, clothes: Run) -> None:
+    app, feed = studio(store, clothes)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot, feed)
+        assert below(screen).endswith("quadrant")
+        await pilot.press("g")
+        await until(pilot, lambda: below(screen).endswith("half"))
+        await settled(pilot, screen)
 
 
 # ---------------------------------------------------------------------------- sounds

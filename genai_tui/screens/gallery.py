@@ -10,8 +10,8 @@ from textual.message import Message
 from textual.widgets import Input
 
 from genai_tui.feed import Feed
-from genai_tui.gallery import VIEWS, Collection, Item, Shelves, arranged
-from genai_tui.screens.keeping import Chosen, Keeping
+from genai_tui.gallery import VIEWS, Collection, Item, Shelves, held, shelved
+from genai_tui.screens.keeping import Chosen, Keeping, quiet
 from genai_tui.stars import Keepsake
 from genai_tui.store import Run, Store, Summary
 from genai_tui.widgets.field import Field, entitle
@@ -47,15 +47,15 @@ class GalleryScreen(Keeping):
             "slash", "filter", "filter", tooltip="Only what contains a text", id="gallery.find"
         ),
         Binding("m", "mark", "mark", tooltip="Mark it, to export several", id="gallery.mark"),
-        Binding("M", "unmark", "unmark all", show=False, tooltip="Mark none", id="gallery.unmark"),
-        Binding("right", "step(1)", "next", show=False, tooltip="The next samples"),
-        Binding("left", "step(-1)", "before", show=False, tooltip="The samples before"),
-        Binding("down,j", "row(1)", "down", show=False, tooltip="A row down"),
-        Binding("up,k", "row(-1)", "up", show=False, tooltip="A row up"),
-        Binding("pagedown", "page(1)", "page down", show=False, tooltip="A page down"),
-        Binding("pageup", "page(-1)", "page up", show=False, tooltip="A page up"),
-        Binding("home", "row(-1000000)", "first", show=False, tooltip="The first samples"),
-        Binding("end", "row(1000000)", "last", show=False, tooltip="The last samples"),
+        quiet("M", "unmark", "unmark all", "Mark none", "gallery.unmark"),
+        quiet("right", "step(1)", "next", "The next samples", "gallery.next"),
+        quiet("left", "step(-1)", "before", "The samples before", "gallery.before"),
+        quiet("down,j", "row(1)", "down", "A row down", "gallery.down"),
+        quiet("up,k", "row(-1)", "up", "A row up", "gallery.up"),
+        quiet("pagedown", "page(1)", "page down", "A page down", "gallery.page-down"),
+        quiet("pageup", "page(-1)", "page up", "A page up", "gallery.page-up"),
+        quiet("home", "row(-1000000)", "first", "The first samples", "gallery.first"),
+        quiet("end", "row(1000000)", "last", "The last samples", "gallery.last"),
         Binding("q,escape", "back", "back", tooltip="Back to where you were", id="gallery.back"),
     ]
 
@@ -135,25 +135,29 @@ class GalleryScreen(Keeping):
     def _chosen(self, item: Item) -> Chosen:
         return Chosen(Run(self.store.root / item.run.id), item.drawn)
 
-    def keepsake(self, chosen: Chosen) -> Keepsake:
-        item = self._shelves.at(self._place)
-        return Keepsake() if item is None else item.keepsake
-
     def keep(self, run_id: str, kept: dict[str, Keepsake]) -> None:
         self._read_soon()
 
     # ------------------------------------------------------------------ what is drawn
 
-    def on_wall_changed(self) -> None:
+    def on_wall_resized(self) -> None:
         self._arrange()
+
+    def on_wall_filled(self) -> None:
+        self._hang()
 
     def _arrange(self) -> None:
         """Puts the items on shelves; the cursor stays on its own."""
         if self._items is None:
             return
-        item = self._shelves.at(self._place)
-        columns = self.query_one(Wall).columns
-        self._shelves = arranged(self._items, VIEWS[self._view_number], self._words, columns)
+        item, view, wall = (
+            self._shelves.at(self._place),
+            VIEWS[self._view_number],
+            self.query_one(Wall),
+        )
+        groups = held(self._items, view, self._words)
+        wall.fit(sum(map(len, groups)) if len(groups) == 1 else 0)
+        self._shelves = shelved(groups, wall.columns)
         found = None if item is None else self._shelves.find(item.key)
         self._place = found or self._shelves.nearest(self._place)
         self._hang()

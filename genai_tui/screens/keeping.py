@@ -32,22 +32,20 @@ class Chosen:
     tile: int | None = None
 
 
+def quiet(key: str, action: str, name: str, tooltip: str, id: str) -> Binding:
+    """A key that the footer leaves to the help and the command palette."""
+    return Binding(key, action, name, show=False, tooltip=tooltip, id=id)
+
+
 class Keeping(Screen[None]):
     """A screen whose keys keep and take away the samples that `chosen` names."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("asterisk", "star", "star", tooltip="Star it, to find it again", id="samples.star"),
-        Binding("e", "note", "note", show=False, tooltip="Write a note to it", id="samples.note"),
-        Binding("y", "copy", "copy path", show=False, tooltip="Copy its path", id="samples.copy"),
+        quiet("e", "note", "note", "Write a note to it", "samples.note"),
+        quiet("y", "copy", "copy path", "Copy its path", "samples.copy"),
         Binding("E", "export", "export", tooltip="Save it as a file", id="samples.export"),
-        Binding(
-            "o",
-            "play",
-            "play sound",
-            show=False,
-            tooltip="Play the sound; again: silence",
-            id="samples.sound",
-        ),
+        quiet("o", "play", "play sound", "Play the sound; again: silence", "samples.sound"),
     ]
 
     # Textual repaints the whole screen when focus moves.
@@ -67,10 +65,6 @@ class Keeping(Screen[None]):
         """What is exported together."""
         return [] if self.chosen is None else [self.chosen]
 
-    def keepsake(self, chosen: Chosen) -> Keepsake:
-        """What is kept of it so far."""
-        raise NotImplementedError
-
     def keep(self, run_id: str, kept: dict[str, Keepsake]) -> None:
         """All keepsakes of a run, after a change."""
         raise NotImplementedError
@@ -88,50 +82,22 @@ class Keeping(Screen[None]):
         self._player.stop()
 
     def action_star(self) -> None:
-        chosen = self.chosen
-        if chosen is not None:
-            before = self.keepsake(chosen)
-            self._put(chosen, Keepsake(not before.starred, before.note))
+        if self.chosen is not None:
+            self._star(self.chosen)
 
     def action_note(self) -> None:
-        chosen = self.chosen
-        if chosen is None:
-            return
-        from genai_tui.screens.ask_note import AskNote  # screens are loaded when they are wanted
-
-        before = self.keepsake(chosen)
-
-        def then(note: str | None) -> None:
-            if note is not None:
-                self._put(chosen, Keepsake(before.starred, note))
-
-        question = f"A note to the samples of step {chosen.drawn.step:,}:"
-        self.studio.push_screen(AskNote(question, before.note), then)
+        if self.chosen is not None:
+            self._look_up_note(self.chosen)
 
     def action_copy(self) -> None:
         if self.chosen is not None:
-            path = file_of(self.chosen)
-            self.studio.copy_to_clipboard(path)
-            self.say(f"Copied: {path}")
+            self._look_up_path(self.chosen)
 
     def action_play(self) -> None:
-        chosen = self.chosen
-        if chosen is None:
-            return
         if self._player.is_playing:
             self._player.stop()
-            return
-        found = sample_files.find(chosen.run.path, chosen.drawn.relative).sounds
-        number = chosen.tile or 0
-        if number >= len(found):
-            self.say("These samples are no sounds.")
-            return
-        try:
-            name = self._player.play(found[number])
-        except PlayError as error:
-            self.say(f"Not played: {error}", severe=True)
-        else:
-            self.say(f"{name} plays {found[number]}")
+        elif self.chosen is not None:
+            self._play(self.chosen)
 
     def action_export(self) -> None:
         if self.selected:
@@ -170,10 +136,10 @@ class Keeping(Screen[None]):
         try:
             made = export(what, subjects, folder)
         except (ExportError, RunError) as error:
-            self.studio.call_from_thread(self.say, f"Not exported: {error}", severe=True)
+            self._tell(f"Not exported: {error}", severe=True)
         else:
             more = f" and {len(made) - 1} more" if len(made) > 1 else ""
-            self.studio.call_from_thread(self.say, f"Exported {made[0]}{more}")
+            self._tell(f"Exported {made[0]}{more}")
 
     @property
     def exports(self) -> Path:
@@ -181,13 +147,65 @@ class Keeping(Screen[None]):
         return Path.cwd()
 
     @work(thread=True, group="keepsakes")
+    def _star(self, chosen: Chosen) -> None:
+        before = _kept(chosen)
+        self._put(chosen, Keepsake(not before.starred, before.note))
+
+    @work(thread=True, group="keepsakes")
+    def _look_up_note(self, chosen: Chosen) -> None:
+        self.studio.call_from_thread(self._ask_note, chosen, _kept(chosen))
+
+    def _ask_note(self, chosen: Chosen, before: Keepsake) -> None:
+        from genai_tui.screens.ask_note import AskNote  # screens are loaded when they are wanted
+
+        def then(note: str | None) -> None:
+            if note is not None:
+                self._keep_note(chosen, note)
+
+        question = f"A note to the samples of step {chosen.drawn.step:,}:"
+        self.studio.push_screen(AskNote(question, before.note), then)
+
+    @work(thread=True, group="keepsakes")
+    def _keep_note(self, chosen: Chosen, note: str) -> None:
+        self._put(chosen, Keepsake(_kept(chosen).starred, note))
+
     def _put(self, chosen: Chosen, keepsake: Keepsake) -> None:
         try:
             kept = stars.put(chosen.run.path, chosen.drawn.relative, keepsake)
         except (OSError, RunError) as error:
-            self.studio.call_from_thread(self.say, f"Not kept: {error}", severe=True)
+            self._tell(f"Not kept: {error}", severe=True)
         else:
             self.studio.call_from_thread(self.keep, chosen.run.id, kept)
+
+    @work(thread=True, group="paths")
+    def _look_up_path(self, chosen: Chosen) -> None:
+        self.studio.call_from_thread(self._copy, file_of(chosen))
+
+    def _copy(self, path: str) -> None:
+        self.studio.copy_to_clipboard(path)
+        self.say(f"Copied: {path}")
+
+    @work(thread=True, group="sounds")
+    def _play(self, chosen: Chosen) -> None:
+        found = sample_files.find(chosen.run.path, chosen.drawn.relative).sounds
+        number = chosen.tile or 0
+        if number >= len(found):
+            self._tell("These samples are no sounds.")
+            return
+        try:
+            name = self._player.play(found[number].absolute())
+        except PlayError as error:
+            self._tell(f"Not played: {error}", severe=True)
+        else:
+            self._tell(f"{name} plays {found[number]}")
+
+    def _tell(self, sentence: str, *, severe: bool = False) -> None:
+        """Says something from a thread."""
+        self.studio.call_from_thread(self.say, sentence, severe=severe)
+
+
+def _kept(chosen: Chosen) -> Keepsake:
+    return stars.read(chosen.run.path).get(chosen.drawn.relative, Keepsake())
 
 
 def file_of(chosen: Chosen) -> str:

@@ -1,6 +1,5 @@
 """The time machine: all sample steps of one run, to go through, compare and look into."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import work
@@ -9,16 +8,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.timer import Timer
 
-from genai_tui import sample_files
 from genai_tui.classes import known_classes
 from genai_tui.feed import Feed
-from genai_tui.moments import Moments, nearest
-from genai_tui.sample_files import Drawn, folder_of, listing
-from genai_tui.screens.choose import Answer, Choose
-from genai_tui.screens.keeping import Chosen, Keeping, file_of
+from genai_tui.sample_files import Drawn
+from genai_tui.screens.comparing import Comparing
+from genai_tui.screens.keeping import Chosen, quiet
 from genai_tui.stars import Keepsake
 from genai_tui.store import Run, Store
-from genai_tui.visible import visible
 from genai_tui.widgets.field import entitle
 from genai_tui.widgets.key_bar import KeyBar
 from genai_tui.widgets.sample_facts import Known, SampleFacts
@@ -32,47 +28,35 @@ BLINK_SECONDS = 0.6
 _NOTHING = "This run has no samples yet: sample_every says when, s on its screen draws some now."
 
 
-@dataclass(frozen=True, slots=True)
-class Other:
-    """Another run to compare with."""
-
-    run: Run
-    drawn: list[Drawn]
-
-
-class SamplesScreen(Keeping):
+class SamplesScreen(Comparing):
     """Scrubs, plays, blinks and compares; `enter` shows one sample large."""
 
     CSS_PATH = "samples.tcss"
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "scrub(-1)", "before", show=False, tooltip="The samples before"),
-        Binding("right", "scrub(1)", "after", show=False, tooltip="The samples after"),
-        Binding("home", "go(0)", "first", show=False, tooltip="The first samples"),
-        Binding("end", "go(-1)", "newest", show=False, tooltip="The newest, from now on"),
+        quiet("asterisk", "star", "star", "Star it, to find it again", "samples.star"),
+        quiet("E", "export", "export", "Save it as a file", "samples.export"),
+        quiet("left", "scrub(-1)", "before", "The samples before", "samples.before"),
+        quiet("right", "scrub(1)", "after", "The samples after", "samples.after"),
+        quiet("home", "go(0)", "first", "The first samples", "samples.first"),
+        quiet("end", "go(-1)", "newest", "The newest, from now on", "samples.newest"),
         Binding("space", "play_steps", "play", tooltip="Play all steps", id="samples.play"),
-        Binding("m", "mark", "mark", tooltip="Compare with these from now on", id="samples.mark"),
         Binding("b", "blink", "blink", tooltip="Blink with the marked step", id="samples.blink"),
         Binding("d", "differ", "difference", tooltip="Show what differs", id="samples.differ"),
-        Binding(
-            "B", "other", "other run", show=False, tooltip="Compare with a run", id="samples.other"
-        ),
         Binding("enter", "enlarge", "large", tooltip="One sample, large", id="samples.enlarge"),
-        Binding("j,pagedown", "turn(1)", "next page", show=False, tooltip="More samples"),
-        Binding("k,pageup", "turn(-1)", "page before", show=False, tooltip="Samples before"),
-        Binding("down", "point(1)", "next sample", show=False, tooltip="To the next sample"),
-        Binding("up", "point(-1)", "sample before", show=False, tooltip="To the sample before"),
+        quiet("j,pagedown", "turn(1)", "next page", "More samples", "samples.down"),
+        quiet("k,pageup", "turn(-1)", "page before", "Samples before", "samples.up"),
+        quiet("down", "point(1)", "next sample", "To the next sample", "samples.next"),
+        quiet("up", "point(-1)", "sample before", "To the sample before", "samples.previous"),
         Binding("q,escape", "back", "back", tooltip="Back to where you were", id="samples.back"),
     ]
 
     def __init__(self, store: Store, feed: Feed, run: Run, relative: str = "") -> None:
         """Begins at the samples in the folder ``relative``; empty are the newest."""
-        super().__init__()
-        self.store, self.feed, self.run = store, feed, run
-        self._moments = Moments(relative)
+        super().__init__(store, run, relative)
+        self.feed = feed
         self._kept: dict[str, Keepsake] = {}
         self._class_names: list[str] = []
-        self._other: Other | None = None
         self._page = 0
         self._cursor: int | None = None
         self._is_large = False
@@ -108,7 +92,7 @@ class SamplesScreen(Keeping):
     # ------------------------------------------------------------------ what there is
 
     def on_feed_samples_read(self, event: Feed.SamplesRead) -> None:
-        self._moments.tell(event.drawn)
+        self.moments.tell(event.drawn)
         self._kept = event.kept
         self._view.forget()
         self._look()
@@ -118,14 +102,19 @@ class SamplesScreen(Keeping):
             self._look()  # now that their kind is known
 
     @property
+    def kind(self) -> str:
+        return self._view.page.kind
+
+    def show_compared(self) -> None:
+        if self._other is not None and self._blinking is None:
+            self.action_blink()  # seen at once, beside what was there
+        self._look()
+
+    @property
     def chosen(self) -> Chosen | None:
         now = self._shown[1]
         tile = self._cursor if self._cursor is not None or not self._is_large else 0
         return None if now is None else Chosen(self._shown[0], now, tile)
-
-    def keepsake(self, chosen: Chosen) -> Keepsake:
-        mine = chosen.run is self.run
-        return self._kept.get(chosen.drawn.relative, Keepsake()) if mine else Keepsake()
 
     def keep(self, run_id: str, kept: dict[str, Keepsake]) -> None:
         if run_id == self.run.id:
@@ -133,27 +122,19 @@ class SamplesScreen(Keeping):
             self._look()
 
     @property
-    def _reference(self) -> tuple[Run, Drawn | None]:
-        """What the present samples are compared with."""
-        now = self._moments.now
-        if self._other is not None and now is not None:
-            return self._other.run, nearest(self._other.drawn, now.step)
-        return self.run, self._moments.reference
-
-    @property
     def _shown(self) -> tuple[Run, Drawn | None]:
         """What is seen: the present samples, or at every other blink the ones compared with."""
-        return self._reference if self._shows_reference else (self.run, self._moments.now)
+        return self.reference if self._shows_reference else (self.run, self.moments.now)
 
     @property
     def _compares(self) -> bool:
         """Texts always show what has changed, unless asked not to."""
-        return self._view.page.kind == "text" if self._differs is None else self._differs
+        return self.kind == "text" if self._differs is None else self._differs
 
     # ------------------------------------------------------------------ what is drawn
 
     def _look(self) -> None:
-        place, other = _place(*self._shown), _place(*self._reference)
+        place, other = _place(*self._shown), _place(*self.reference)
         if place is None:
             self._view.look(None)
         else:
@@ -169,7 +150,7 @@ class SamplesScreen(Keeping):
 
     def _entitle(self) -> None:
         run, shown = self._shown
-        page, index, count = self._view.page, self._moments.index, len(self._moments.drawn)
+        page, index, count = self._view.page, self.moments.index, len(self.moments.drawn)
         what = [run.label]
         if shown is not None:
             what.append(f"step {shown.step:,}")
@@ -181,8 +162,8 @@ class SamplesScreen(Keeping):
         entitle(self._view, " · ".join(what), " · ".join(filter(None, self._doings())))
 
     def _doings(self) -> list[str]:
-        against = self._against
-        compared = f"changes since {against}" if self._view.page.kind == "text" else against
+        against = self.against
+        compared = f"changes since {against}" if self.kind == "text" else against
         return [
             "playing" if self._playing else "",
             f"blinking with {against}" if self._blinking else "",
@@ -190,18 +171,13 @@ class SamplesScreen(Keeping):
             self._view.way,
         ]
 
-    @property
-    def _against(self) -> str:
-        run, drawn = self._reference
-        if drawn is None:
-            return ""
-        return f"step {drawn.step:,}" + ("" if run is self.run else f" of {run.label}")
-
     def _show_facts(self) -> None:
         chosen, page = self.chosen, self._view.page
         if chosen is None:
             self.query_one(SampleFacts).show(None)
             return
+        mine, number = chosen.run is self.run, chosen.tile
+        file = None if number is None else dict(enumerate(page.each)).get(number)
         known = Known(
             chosen.drawn,
             page.told,
@@ -209,28 +185,28 @@ class SamplesScreen(Keeping):
             chosen.tile,
             page.count,
             page.note,
-            self._against,
-            self.keepsake(chosen),
-            file_of(chosen),
+            self.against,
+            self._kept.get(chosen.drawn.relative, Keepsake()) if mine else Keepsake(),
+            str(file or (chosen.run.path / chosen.drawn.relative).absolute()),
         )
         self.query_one(SampleFacts).show(known)
 
     def _show_course(self) -> None:
-        drawn, marked = self._moments.drawn, self._moments.marked
+        drawn, marked = self.moments.drawn, self.moments.marked
         starred = frozenset(name for name, kept in self._kept.items() if kept.starred)
         at = -1 if marked is None else drawn.index(marked)
-        self.query_one(Timeline).show(Course(drawn, self._moments.index, at, starred))
+        self.query_one(Timeline).show(Course(drawn, self.moments.index, at, starred))
 
     # ------------------------------------------------------------------ what keys do
 
     def action_scrub(self, by: int) -> None:
         self._halt()
-        self._moments.scrub(by)
+        self.moments.scrub(by)
         self._look()
 
     def action_go(self, index: int) -> None:
         self._halt()
-        self._moments.go(index % max(1, len(self._moments.drawn)))
+        self.moments.go(index % max(1, len(self.moments.drawn)))
         self._look()
 
     def on_timeline_chosen(self, event: Timeline.Chosen) -> None:
@@ -239,69 +215,29 @@ class SamplesScreen(Keeping):
     def action_play_steps(self) -> None:
         if self._playing is not None:
             self._halt()
-        elif self._moments.drawn:
+        elif self.moments.drawn:
             self._halt()
-            if self._moments.is_newest:
-                self._moments.go(0)
+            if self.moments.is_newest:
+                self.moments.go(0)
             self._playing = self.set_interval(PLAY_SECONDS, self._advance)
         self._look()
 
     def action_blink(self) -> None:
         blinks = self._blinking is not None
         self._halt()
-        if not blinks and self._reference[1] is not None:
+        if not blinks and self.reference[1] is not None:
             self._blinking = self.set_interval(BLINK_SECONDS, self._swap)
             self._shows_reference = True
         elif not blinks:
             self.say("There is nothing to blink with: m marks a step, B chooses another run.")
         self._look()
 
-    def action_mark(self) -> None:
-        self._moments.toggle_mark()
-        self._look()
-
     def action_differ(self) -> None:
         self._differs = not self._compares
         self._look()
 
-    def action_other(self) -> None:
-        if self._view.page.kind:
-            self._find_others(self._view.page.kind)
-
-    @work(thread=True, group="others", exclusive=True)
-    def _find_others(self, kind: str) -> None:
-        """Runs that draw the same kind of samples."""
-        found = [Answer("", "(none)", "compare the steps of this run")]
-        for run in self.store.summaries():
-            if run.id != self.run.id and run.status.sample:
-                place = self.store.root / run.id, folder_of(run.status.sample)
-                if sample_files.find(*place).kind == kind:
-                    found.append(Answer(run.id, visible(run.name), f"{run.model} · {run.dataset}"))
-        self.studio.call_from_thread(self._ask_other, found)
-
-    def _ask_other(self, answers: list[Answer]) -> None:
-        if len(answers) == 1:
-            self.say("There is no other run with samples of this kind.")
-            return
-
-        def then(run_id: str | None) -> None:
-            if run_id is not None:
-                self._compare_with(run_id)
-
-        self.studio.push_screen(Choose("Blink and compare with the run", answers), then)
-
-    @work(thread=True, group="others", exclusive=True)
-    def _compare_with(self, run_id: str) -> None:
-        run = Run(self.store.root / run_id) if run_id else None
-        other = None if run is None else Other(run, listing(run.path))
-        self.studio.call_from_thread(self._set_other, other)
-
-    def _set_other(self, other: Other | None) -> None:
-        self._other = other
-        self._look()
-
     def action_enlarge(self) -> None:
-        if self._moments.drawn:
+        if self.moments.drawn:
             self._is_large = not self._is_large
             self._look()
 
@@ -332,7 +268,7 @@ class SamplesScreen(Keeping):
             self.dismiss()
 
     def _advance(self) -> None:
-        if self._view.is_settled and not self._moments.scrub(1):
+        if self._view.is_settled and not self.moments.scrub(1):
             self._halt()
         self._look()
 

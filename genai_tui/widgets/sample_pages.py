@@ -3,7 +3,7 @@ for the files it reads; what is decoded for a page has a limit."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -70,15 +70,14 @@ class Page:
 
     Attributes:
         first: the number of its first sample, from 0.
-        count: how many samples there are on all pages.
         scale: the width of a pixel in cells; None is the largest whole factor.
         note: what the picture means where that is not plain, with its scale.
+        each: one file a sample, of all pages.
     """
 
     kind: str = ""
     of: int = 1
     first: int = 0
-    count: int = 0
     picture: Picture | None = None
     scale: Fraction | None = None
     arrangement: GridLayout | None = None
@@ -86,7 +85,13 @@ class Page:
     texts: Sequence[Sequence[Passage]] = ()
     note: str = ""
     told: Told = field(default_factory=Told)
+    each: Sequence[Path] = ()
     problem: str = ""
+
+    @property
+    def count(self) -> int:
+        """How many samples there are on all pages."""
+        return len(self.each)
 
     @property
     def bytes(self) -> int:
@@ -98,18 +103,24 @@ def read_page(look: Look, room: Room) -> Page:
     """What ``look`` shows in a room; a page says itself why there is nothing to see."""
     files = sample_files.find(look.place.run, look.place.relative)
     told = sample_files.told(look.place.run, look.place.relative)
-    other = _files(look.other) if look.other else None
+    page = _read(look, room, files)
+    return replace(page, kind=files.kind, told=told, each=files.each)
+
+
+def _read(look: Look, room: Room, files: SampleFiles) -> Page:
+    other = sample_files.find(look.other.run, look.other.relative) if look.other else None
     if files.texts:
         most = room.width * room.height if look.glance else MOST_CHARACTERS
-        return _texts(files, told, look.tile, other, most)
+        return _texts(files.texts, look.tile, other, most)
+    compared = other if look.differs else None
     try:
         if look.tile is not None:
-            return _large(files, told, look.tile, other if look.differs else None, room)
-        if look.differs and other is not None:
-            return _difference(files, told, look.page, other, room)
+            return _large(files, look.tile, compared, room)
+        if compared is not None:
+            return _difference(files.pictures, look.page, compared.pictures, room)
     except (PictureError, SoundError, ValueError) as error:
-        return Page(files.kind, count=len(files.each), told=told, problem=str(error))
-    return _all(files, told, look.page, room)
+        return Page(problem=str(error))
+    return _all(files, look.page, room)
 
 
 def framed(page: Page, number: int) -> Picture | None:
@@ -129,30 +140,25 @@ def framed(page: Page, number: int) -> Picture | None:
     return picture
 
 
-def _files(place: Place) -> SampleFiles:
-    return sample_files.find(place.run, place.relative)
-
-
 # ---------------------------------------------------------------------------- many samples
 
 
-def _all(files: SampleFiles, told: Told, page: int, room: Room) -> Page:
+def _all(files: SampleFiles, page: int, room: Room) -> Page:
     """As many tiles as can be seen well, else the grid as it was drawn."""
     if files.pictures:
         try:
-            return _tiles(files.kind, files.pictures, told, page, room)
+            return _tiles(files.pictures, page, room)
         except (PictureError, ValueError):
             pass  # one tile is damaged or of another size: the grid shows what there was
     if files.grid is not None:
         try:
-            picture = _reduced(load(files.grid), 1)
-            return Page(files.kind, count=len(files.each), picture=picture, told=told)
+            return Page(picture=_reduced(load(files.grid), 1))
         except PictureError as error:
-            return Page(files.kind, told=told, problem=str(error))
-    return Page(files.kind, told=told, problem=GONE)
+            return Page(problem=str(error))
+    return Page(problem=GONE)
 
 
-def _tiles(kind: str, pictures: Sequence[Path], told: Told, page: int, room: Room) -> Page:
+def _tiles(pictures: Sequence[Path], page: int, room: Room) -> Page:
     first = load(pictures[0])
     height, width = first.shape[:2]
     arranged = layout(width, height, room.width, room.height, room.mode, len(pictures))
@@ -160,111 +166,85 @@ def _tiles(kind: str, pictures: Sequence[Path], told: Told, page: int, room: Roo
     start = page * arranged.per_page
     shown = pictures[start : start + arranged.per_page]
     tiles = [_reduced(load(path), len(shown)) for path in shown]
-    factor = Fraction(width, tiles[0].shape[1])  # more than 1 where tiles were reduced
     missing = math.ceil(len(tiles) / arranged.columns) * arranged.columns - len(tiles)
     tiles += [np.zeros_like(tiles[0])] * (missing if page else 0)
-    gap = arranged.gap if factor == 1 else (1, 1)
+    whole = tiles[0].shape == first.shape
     return Page(
-        kind,
         of=arranged.pages,
         first=start,
-        count=len(pictures),
-        picture=compose(tiles, arranged.columns, gap),
-        scale=arranged.scale if factor == 1 else None,
-        arrangement=arranged if factor == 1 else None,
+        picture=compose(tiles, arranged.columns, arranged.gap if whole else (1, 1)),
+        scale=arranged.scale if whole else None,
+        arrangement=arranged if whole else None,
         tile=(width, height),
-        told=told,
     )
 
 
-def _difference(
-    files: SampleFiles, told: Told, number: int, other: SampleFiles, room: Room
-) -> Page:
+def _difference(pictures: Sequence[Path], number: int, others: Sequence[Path], room: Room) -> Page:
     """A page of tiles, of which each shows where it differs from the same one of the others."""
-    page = _tiles(files.kind, files.pictures, told, number, room) if files.pictures else None
-    if page is None or page.picture is None or not other.pictures:
+    if not pictures or not others:
         raise ValueError("there are no pictures to compare")
-    before = _tiles(files.kind, other.pictures, told, number, room)
-    if before.picture is None or before.picture.shape != page.picture.shape:
+    page, before = _tiles(pictures, number, room), _tiles(others, number, room)
+    if page.picture is None or before.picture is None or _shape(page) != _shape(before):
         raise ValueError("these samples are of another size or number: they cannot be compared")
     found = heat(page.picture, before.picture)
-    return Page(
-        page.kind,
-        page.of,
-        page.first,
-        page.count,
-        found.picture,
-        page.scale,
-        page.arrangement,
-        page.tile,
-        note=found.scale,
-        told=told,
-    )
+    return replace(page, picture=found.picture, note=found.scale)
+
+
+def _shape(page: Page) -> tuple[int, ...]:
+    return () if page.picture is None else page.picture.shape
 
 
 # ---------------------------------------------------------------------------- one sample
 
 
-def _large(
-    files: SampleFiles, told: Told, tile: int, other: SampleFiles | None, room: Room
-) -> Page:
+def _large(files: SampleFiles, tile: int, other: SampleFiles | None, room: Room) -> Page:
     if files.sounds and other is None:
-        return _sound(files, told, tile, room)
-    if not 0 <= tile < len(files.pictures):
-        raise ValueError(f"there is no sample {tile + 1} at this step")
-    picture, note = _reduced(load(files.pictures[tile]), 1), ""
+        return _sound(files.sounds, tile, room)
+    picture = _reduced(load(_nth(files.pictures, tile)), 1)
+    note = f"{picture.shape[1]} x {picture.shape[0]}"
     if other is not None:
-        if tile >= len(other.pictures):
-            raise ValueError("there is no such sample to compare with")
-        found = heat(picture, _reduced(load(other.pictures[tile]), 1))
+        found = heat(picture, _reduced(load(_nth(other.pictures, tile)), 1))
         picture, note = found.picture, found.scale
-    size = f"{picture.shape[1]} x {picture.shape[0]}"
-    return _alone(files, told, tile, picture, None, note or size)
+    return Page(of=len(files.each), first=tile, picture=picture, note=note)
 
 
-def _sound(files: SampleFiles, told: Told, tile: int, room: Room) -> Page:
-    if tile >= len(files.sounds):
-        raise ValueError(f"there is no sample {tile + 1} at this step")
-    sound = sounds.read(files.sounds[tile])
+def _sound(paths: Sequence[Path], tile: int, room: Room) -> Page:
+    sound = sounds.read(_nth(paths, tile))
     fine = _PER_COLUMN[room.mode]
     picture = sounds.draw(sound, room.width * fine, 2 * room.height * fine)
-    return _alone(files, told, tile, picture, Fraction(1, fine), sound.caption)
+    scale = Fraction(1, fine)
+    return Page(of=len(paths), first=tile, picture=picture, scale=scale, note=sound.caption)
 
 
-def _alone(
-    files: SampleFiles,
-    told: Told,
-    tile: int,
-    picture: Picture,
-    scale: Fraction | None,
-    note: str,
-) -> Page:
-    count = len(files.each)
-    return Page(files.kind, count, tile, count, picture, scale, note=note, told=told)
+def _nth(paths: Sequence[Path], tile: int) -> Path:
+    if tile >= len(paths):
+        raise ValueError(f"there is no sample {tile + 1} at this step")
+    return paths[tile]
 
 
 # ---------------------------------------------------------------------------- texts
 
 
-def _texts(
-    files: SampleFiles, told: Told, tile: int | None, other: SampleFiles | None, room: int
-) -> Page:
+def _texts(paths: Sequence[Path], tile: int | None, other: SampleFiles | None, room: int) -> Page:
     """All texts or one of them, up to so many characters together."""
-    chosen = range(len(files.texts)) if tile is None else [min(tile, len(files.texts) - 1)]
+    chosen = range(len(paths)) if tile is None else [min(tile, len(paths) - 1)]
     before = other.texts if other is not None else []
     texts: list[list[Passage]] = []
     for index in chosen:
-        text = sample_files.read_text(files.texts[index]).rstrip("\n")[: max(0, room)]
+        text = _text(paths[index])[: max(0, room)]
         room -= len(text)
-        old = sample_files.read_text(before[index]).rstrip("\n") if index < len(before) else None
-        texts.append([Passage(text)] if old is None else changes(old, text))
+        known = index < len(before)
+        texts.append(changes(_text(before[index]), text) if known else [Passage(text)])
         if room <= 0:
             break
-    count = len(files.texts)
-    share = changed_share([one for text in texts for one in text])
+    share = changed_share([passage for text in texts for passage in text])
     note = f"{share:.0%} changed" if before else ""
-    of, first = (1, 0) if tile is None else (count, tile)
-    return Page("text", of, first, count, texts=texts, note=note, told=told)
+    of, first = (1, 0) if tile is None else (len(paths), chosen[0])
+    return Page(of=of, first=first, texts=texts, note=note)
+
+
+def _text(path: Path) -> str:
+    return sample_files.read_text(path).rstrip("\n")
 
 
 def _reduced(picture: Picture, of: int) -> Picture:

@@ -1,5 +1,6 @@
 """The wall of a gallery: as many samples beside one another as can be seen well."""
 
+import math
 from collections.abc import Sequence
 
 from textual import events
@@ -54,30 +55,55 @@ class Card(SampleView):
 class Wall(Grid):
     """Cards in rows; it only shows what it is told."""
 
-    class Changed(Message):
-        """There is room for another number of cards."""
+    class Resized(Message):
+        """There is another amount of room."""
+
+    class Filled(Message):
+        """There are as many cards as were wanted."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.columns, self.rows = 1, 1
 
-    async def on_resize(self, event: events.Resize) -> None:
-        """Hangs or takes away cards, so that all are of about the same size at any."""
-        columns = max(1, event.size.width // CARD_WIDTH)
-        rows = max(1, round(event.size.height / CARD_HEIGHT))
-        if (columns, rows) == (self.columns, self.rows) and self.children:
-            return
-        self.columns, self.rows = columns, rows
-        self.styles.grid_size_columns, self.styles.grid_size_rows = columns, rows
-        there = list(self.query(Card))
-        for card in there[columns * rows :]:
-            await card.remove()
-        missing = columns * rows - len(there)
-        if missing > 0:
-            await self.mount_all([Card() for _ in range(missing)])
-        self.post_message(self.Changed())
+    def on_resize(self) -> None:
+        self.post_message(self.Resized())
+
+    def fit(self, count: int) -> None:
+        """Makes room for ``count`` cards, as large as they can be, or for as many as there may."""
+        self.columns, self.rows = arrangement(count, *self.size)
+        if len(self.children) != self.columns * self.rows:
+            self.call_later(self._fill)
 
     @property
     def cards(self) -> Sequence[Card]:
         """Row by row."""
-        return list(self.query(Card))[: self.columns * self.rows]
+        return list(self.query(Card))
+
+    async def _fill(self) -> None:
+        wanted = self.columns * self.rows
+        there = self.cards
+        if len(there) == wanted:
+            return
+        self.styles.grid_size_columns, self.styles.grid_size_rows = self.columns, self.rows
+        for card in there[wanted:]:
+            await card.remove()
+        await self.mount_all([Card() for _ in range(wanted - len(there))])
+        self.post_message(self.Filled())
+
+
+def arrangement(count: int, width: int, height: int) -> tuple[int, int]:
+    """Columns and rows of cards in a room of cells, at least one.
+
+    As many as can be seen well; fewer and larger ones if that is enough for ``count``.
+    """
+    columns, rows = max(1, width // CARD_WIDTH), max(1, round(height / CARD_HEIGHT))
+    fitting = [
+        (math.ceil(count / number), number)
+        for number in range(1, rows + 1)
+        if 0 < count <= columns * number
+    ]
+    if not fitting:
+        return columns, rows
+    return max(
+        fitting, key=lambda fit: min(width / fit[0] / CARD_WIDTH, height / fit[1] / CARD_HEIGHT)
+    )
