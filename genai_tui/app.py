@@ -284,7 +284,7 @@ class StudioApp(AlarmHost[None]):
             self.notify(f"Mark {FEWEST} to {MOST} runs to compare them: {len(ids)} are marked.")
             return
         runs = [Run(self.store.root / run_id) for run_id in ids]
-        self.push_screen(CompareScreen(self.feed, runs, smoothing=self.settings.smoothing))
+        self.push_screen(CompareScreen(self.feed, runs, settings=self.settings))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys of the hints are keys only while there are any."""
@@ -320,7 +320,7 @@ class StudioApp(AlarmHost[None]):
         # Imported here because charts and pictures are not needed for the first paint of the list.
         from genai_tui.screens.run import RunScreen
 
-        return RunScreen(self.store, self.feed, run, smoothing=self.settings.smoothing)
+        return RunScreen(self.store, self.feed, run, settings=self.settings)
 
     def _notes(self) -> list[str]:
         parts = [f"pictures as {self.graphics.status}", self.graphics.hint]

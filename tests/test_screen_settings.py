@@ -1,5 +1,6 @@
 """The settings as a user changes them: at once on the screen, one value at a time in the file."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +181,14 @@ def test_no_two_things_share_a_name_and_every_name_says_what_it_is_for() -> None
     assert len({action.id for action in found}) == len(found)
     assert all(action.what for action in found)
     assert {"help", "go.settings", "runs.new", "run.pause", "graphics"} <= {a.id for a in found}
+
+
+async def test_curves_that_are_on_the_screen_follow_their_settings(store: Store) -> None:
+    run = build_runs.build(store, "mine", step=1000)
+    app, feed = studio(store, run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: feed.followers)
+        feed.look()
+        await until(pilot, lambda: "smoothing 0.6" in screen_text(app))
+        app.settings = replace(app.settings, smoothing=0.0, refresh=0.1)
+        await until(pilot, lambda: "not smoothed" in screen_text(app))

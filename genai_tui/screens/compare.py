@@ -14,6 +14,7 @@ from textual.timer import Timer
 
 from genai_tui import comparison
 from genai_tui.feed import Feed
+from genai_tui.settings import Settings
 from genai_tui.store import Run, RunError
 from genai_tui.visible import visible
 from genai_tui.widgets.contender import Contender
@@ -27,8 +28,6 @@ from genai_tui.widgets.sheet import Sheet
 from genai_tui.widgets.smoothed import Smoothing
 
 PAGES = ("curves", "knobs", "scalars", "samples")
-PAINT_SECONDS = 0.5
-"""Everything is drawn at most this often, however fast the records of eight runs come."""
 TOGETHER_WIDTH, TOGETHER_HEIGHT = 150, 40
 """From this size on all pages are shown at once."""
 
@@ -82,11 +81,13 @@ class CompareScreen(Screen[None]):
         Binding("q,escape", "close", "back", tooltip="Back to the runs", id="compare.q"),
     ]
 
-    def __init__(self, feed: Feed, runs: Sequence[Run], *, smoothing: float = 0.6) -> None:
+    def __init__(
+        self, feed: Feed, runs: Sequence[Run], *, settings: Settings | None = None
+    ) -> None:
         super().__init__()
+        self._settings = settings or Settings()
         self.feed = feed
         self._runs = runs
-        self._smoothing = smoothing
         self.contenders: list[Contender] = []
         self._page = PAGES[0]
         self._alone = False
@@ -112,6 +113,13 @@ class CompareScreen(Screen[None]):
         entitle(self.query_one("#scalars"), "scalars", "* best of all that learn the same")
         self._show_page()
         self._meet()
+        self.watch(self.app, "settings", self._prefer, init=False)  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
+
+    def _prefer(self, settings: Settings) -> None:
+        """The user has changed a setting."""
+        if settings.smoothing != self._settings.smoothing:
+            self.query_one(Overlay).smooth_by(settings.smoothing)
+        self._settings = settings
 
     def on_unmount(self) -> None:
         for one in self.contenders:
@@ -133,7 +141,7 @@ class CompareScreen(Screen[None]):
                 self._studio.call_from_thread(self._say, str(error))
                 continue
             letter = comparison.LETTERS[len(found)]
-            smoothing = Smoothing(self._smoothing)
+            smoothing = Smoothing(self._settings.smoothing)
             found.append(Contender(run, spec, letter, colour, self._told, smoothing))
         self._studio.call_from_thread(self._begin, found)
 
@@ -167,7 +175,7 @@ class CompareScreen(Screen[None]):
 
     def _paint_soon(self) -> None:
         if self._timer is None:
-            wait = max(0.01, self._painted + PAINT_SECONDS - time.monotonic())
+            wait = max(0.01, self._painted + self._settings.refresh - time.monotonic())
             self._timer = self.set_timer(wait, self._paint)
 
     def _paint(self) -> None:

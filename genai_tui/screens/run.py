@@ -21,6 +21,7 @@ from genai_tui.feed import Feed
 from genai_tui.history import History, Instant
 from genai_tui.sample_files import folder_of
 from genai_tui.screens.commanding import PLAYGROUND, Commanding
+from genai_tui.settings import Settings
 from genai_tui.store import LIVE, Run, RunError, Store, Summary
 from genai_tui.widgets.activity import Activity
 from genai_tui.widgets.chart_grid import Chart
@@ -33,8 +34,6 @@ from genai_tui.widgets.meters import Meters
 from genai_tui.widgets.run_header import RunHeader
 from genai_tui.widgets.samples import Samples
 
-PAINT_SECONDS = 0.3
-"""Charts are drawn at most this often, however fast records come."""
 LOADING_SECONDS = 0.6
 """The same while an old log is read: keys go first."""
 _PANELS = (Chart, Samples, Meters, Console, Activity)
@@ -105,12 +104,14 @@ class RunScreen(Commanding):
         ),
     ]
 
-    def __init__(self, store: Store, feed: Feed, run: Run, *, smoothing: float = 0.6) -> None:
+    def __init__(
+        self, store: Store, feed: Feed, run: Run, *, settings: Settings | None = None
+    ) -> None:
         super().__init__(store, feed)
         self.run = run
+        self._settings = settings or Settings()
         self.history = History()
         self._summary: Summary | None = None
-        self._smoothing = smoothing
         self._instant: Instant | None = None  # None is now
         self._picked: int | None = None  # the sample, where it was the way to the instant
         self._timer: Timer | None = None
@@ -128,7 +129,7 @@ class RunScreen(Commanding):
             yield Field(id="why")
         with Horizontal(id="run"):
             with Vertical(id="curves"):
-                yield Charts(self._smoothing, id="charts")
+                yield Charts(self._settings.smoothing, id="charts")
                 with Horizontal(id="below"):
                     yield Console(id="console")
                     yield Activity(id="activity")
@@ -141,6 +142,13 @@ class RunScreen(Commanding):
         self.query_one("#why").display = False
         self.feed.follow(self.run, self)
         self._begin_watch()
+        self.watch(self.app, "settings", self._prefer, init=False)  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
+
+    def _prefer(self, settings: Settings) -> None:
+        """The user has changed a setting."""
+        if settings.smoothing != self._settings.smoothing:
+            self.query_one(Charts).smooth_by(settings.smoothing)
+        self._settings = settings
 
     @work(thread=True)
     def _begin_watch(self) -> None:
@@ -157,7 +165,7 @@ class RunScreen(Commanding):
         self.history.fold(event.chunk.records, event.chunk.damaged)
         event.taken.set()
         self._behind = event.chunk.more
-        self._paint_soon(LOADING_SECONDS if event.chunk.more else PAINT_SECONDS)
+        self._paint_soon(LOADING_SECONDS if event.chunk.more else 0.0)
 
     def on_feed_status_read(self, event: Feed.StatusRead) -> None:
         known, self._summary = self._summary, event.summary
@@ -181,8 +189,10 @@ class RunScreen(Commanding):
 
     # ------------------------------------------------------------------ what is drawn
 
-    def _paint_soon(self, every: float) -> None:
+    def _paint_soon(self, least: float) -> None:
+        """Paints as often as the user wants it, and no more often than every ``least`` seconds."""
         if self._timer is None:
+            every = max(self._settings.refresh, least)
             wait = max(0.01, self._painted + every - time.monotonic())
             self._timer = self.set_timer(wait, self._paint)
 

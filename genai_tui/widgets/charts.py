@@ -216,6 +216,11 @@ class Charts(Vertical):
         self.lens.smoothing.turn(direction)
         self._redraw()
 
+    def smooth_by(self, weight: float) -> None:
+        """Smooths with a weight from 0 to 0.99."""
+        self.lens.smoothing.change(weight)
+        self._redraw()
+
     def toggle_log(self) -> None:
         """A logarithmic y axis for the focused chart, or for all."""
         chosen = self.grid.chosen

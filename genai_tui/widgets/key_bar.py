@@ -58,8 +58,10 @@ class KeyBar(Widget):
             self._places.append((start + self._width(binding), binding.key))
             parts.append(self._part(binding))
         keys = Content.assemble(*parts)
-        free = self.size.width - keys.cell_length
-        return keys + Content.styled(f"{traffic:>{max(0, free)}}", "$footer-description-foreground")
+        if not traffic:
+            return keys
+        free = max(0, self.size.width - keys.cell_length)
+        return keys + Content.styled(f"{traffic:>{free}}", "$footer-description-foreground")
 
     def on_click(self, event: events.Click) -> None:
         """A click on a key is the key."""

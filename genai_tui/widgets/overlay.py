@@ -98,7 +98,10 @@ class Overlay(VerticalScroll, can_focus=False, inherit_bindings=False):
         if not weights:
             return
         nearest = min(range(len(WEIGHTS)), key=lambda i: abs(WEIGHTS[i] - weights[0]))
-        weight = WEIGHTS[max(0, min(nearest + direction, len(WEIGHTS) - 1))]
+        self.smooth_by(WEIGHTS[max(0, min(nearest + direction, len(WEIGHTS) - 1))])
+
+    def smooth_by(self, weight: float) -> None:
+        """Smooths with a weight from 0 to 0.99."""
         for one in self._contenders:
             one.smoothing.change(weight)
         self.follow(self._contenders)
