@@ -170,6 +170,11 @@ class StudioApp(AlarmHost[None]):
 
         self.push_screen(NewRunScreen(self.store))
 
+    def on_commanding_fork_wanted(self, event: Commanding.ForkWanted) -> None:
+        from genai_tui.screens.new_run import NewRunScreen
+
+        self.push_screen(NewRunScreen(self.store, fork=event.fork))
+
     def on_runs_screen_compare_wanted(self, event: RunsScreen.CompareWanted) -> None:
         self.compare(event.ids)
 

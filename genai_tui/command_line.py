@@ -17,6 +17,7 @@ def train_words(
     name: str = "",
     seed: int = 0,
     device: str = "auto",
+    begin: str = "",
 ) -> list[str]:
     """The command in quoted pieces that belong on one line each: an option with its value.
 
@@ -27,9 +28,11 @@ def train_words(
         name: the run's name; empty lets the store find one.
         seed: 0 is the default and is not said.
         device: "auto" is the default and is not said.
+        begin: the run and the step whose weights it begins with; empty if none.
     """
     words = [f"{PROGRAM} train {shlex.quote(model)}"]
     words += [_option("--data", dataset)] if dataset else []
+    words += [_option("--from", begin)] if begin else []
     words += [_option("--name", name)] if name else []
     words += [_option("--seed", str(seed))] if seed else []
     words += [_option("--device", device)] if device != "auto" else []

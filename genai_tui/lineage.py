@@ -3,6 +3,7 @@
 The copy is the new run's own, so that the older one may prune its checkpoints or be deleted.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -10,9 +11,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from backends.records import RunSpec
 from genai_tui.errors import MISUSE
 from genai_tui.store import Run, RunError, Store
 
+FORKED_STEPS = 200
+"""Checkpoints that a fork may choose from."""
 WEIGHTS = "initial.safetensors"
 """The file of a run's folder that holds them."""
 
@@ -24,6 +28,35 @@ class Origin:
     run: Run
     step: int
     weights: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A run that another one shall grow from.
+
+    Attributes:
+        weights: the file of weights by the checkpoint's step, oldest first; not verified yet.
+    """
+
+    run: Run
+    name: str
+    spec: RunSpec
+    weights: dict[int, Path]
+
+
+def fork(run: Run) -> Fork:
+    """What there is to fork of a run; without any checkpoint its knobs alone.
+
+    Raises:
+        RunError: the run cannot be read.
+    """
+    weights: dict[int, Path] = {}
+    for step in run.checkpoint_steps()[-FORKED_STEPS:]:
+        folder = run.path / "checkpoints" / f"step-{step:06d}"
+        name, _ = _named(folder)
+        if name:
+            weights[step] = folder / name
+    return Fork(run, run.name, run.spec(), weights)
 
 
 def origin(store: Store, reference: str) -> Origin:
@@ -68,13 +101,21 @@ def keep(origin: Origin, run: Path) -> None:
 
 def _verified(folder: Path) -> Path:
     """The file of weights in a checkpoint whose manifest vouches for it."""
+    name, promised = _named(folder)
+    with contextlib.suppress(OSError):
+        if name:
+            with (folder / name).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest == promised:
+                return folder / name
+    raise RunError(f"the checkpoint {folder} is damaged: choose another, as in RUN@STEP")
+
+
+def _named(folder: Path) -> tuple[str, str]:
+    """Name and SHA-256 of the weights, as the manifest has them; empty where it has none."""
     try:
         files = json.loads((folder / "manifest.json").read_bytes())["files"]
         name = "ema.safetensors" if "ema.safetensors" in files else "model.safetensors"
-        with (folder / name).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest == files[name]["sha256"]:
-            return folder / name
+        return name, str(files[name]["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise RunError(f"the checkpoint {folder} is damaged: choose another, as in RUN@STEP")
+        return "", ""

@@ -16,7 +16,10 @@ class Planner(Protocol):
 
 
 class Create(Protocol):
-    """Makes the folder of a run, which is not started; see :func:`genai_tui.launch.create`."""
+    """Makes the folder of a run, which is not started; see :func:`genai_tui.launch.create`.
+
+    ``begin`` names the checkpoint it begins with, as in RUN@STEP; empty for none.
+    """
 
     def __call__(
         self,
@@ -28,8 +31,15 @@ class Create(Protocol):
         name: str,
         seed: int,
         device: str,
+        begin: str,
         planner: Planner,
     ) -> Run: ...
+
+
+class Start(Protocol):
+    """Starts a run, or lets it wait for its turn; see :func:`genai_tui.launch.start`."""
+
+    def __call__(self, run: Run, *, queue: bool) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +52,19 @@ class Services:
     catalogue: Callable[[], Catalogue]
     planner: Callable[[], Planner]
     create: Create
-    start: Callable[[Run], None]
+    start: Start
 
 
 def real() -> Services:
     """The services of :mod:`genai_tui.launch`, which is imported when the screen opens."""
-    from genai_tui import launch
+    from genai_tui import launch, lineage
 
-    def create(store: Store, *, planner: Planner, **asked: object) -> Run:
+    def create(store: Store, *, planner: Planner, begin: str, **asked: object) -> Run:
         warm = planner if isinstance(planner, launch.Planner) else None
-        return launch.create(store, planner=warm, **asked)  # pyright: ignore[reportArgumentType]
+        origin = lineage.origin(store, begin) if begin else None
+        return launch.create(store, planner=warm, begin=origin, **asked)  # pyright: ignore[reportArgumentType]
 
-    return Services(launch.catalogue, launch.Planner, create, launch.start)
+    def start(run: Run, *, queue: bool) -> None:
+        launch.start(run, queue=queue)
+
+    return Services(launch.catalogue, launch.Planner, create, start)

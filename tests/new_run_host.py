@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from backends.records import Catalogue, DatasetInfo, Device, Knob, ModelInfo, Plan, PlanRequest
+from genai_tui.lineage import Fork
 from genai_tui.screens.new_run import NewRunScreen
 from genai_tui.services import Services
 from genai_tui.store import Run, Store
@@ -178,6 +179,7 @@ class FakeHouse:
         self.created: list[dict[str, Any]] = []
         self.started: list[str] = []
         self.refuse_create = self.refuse_start = self.refuse_catalogue = ""
+        self.queued: list[str] = []
         self.gate = threading.Event()
         self.gate.set()
 
@@ -197,10 +199,10 @@ class FakeHouse:
         self.created.append(asked)
         return Run(Path("/nowhere/20260101-000000-vae-conv-abcd"))
 
-    def _start(self, run: Run) -> None:
+    def _start(self, run: Run, *, queue: bool) -> None:
         if self.refuse_start:
             raise RuntimeError(self.refuse_start)
-        self.started.append(run.id)
+        (self.queued if queue else self.started).append(run.id)
 
 
 class Prompt(NewRunScreen):
@@ -212,15 +214,16 @@ class Prompt(NewRunScreen):
 class Host(App[None]):
     """Opens the screen alone and keeps what it says."""
 
-    def __init__(self, house: FakeHouse | None = None) -> None:
+    def __init__(self, house: FakeHouse | None = None, fork: Fork | None = None) -> None:
         super().__init__()
+        self.fork = fork
         self.house = house or FakeHouse()
         self.opened: list[str] = []
         self.cancelled = 0
         self.notices: list[str] = []
 
     def on_mount(self) -> None:
-        self.push_screen(Prompt(Store(Path("/nowhere")), self.house.services()))
+        self.push_screen(Prompt(Store(Path("/nowhere")), self.house.services(), self.fork))
 
     def notify(self, message: str, **options: Any) -> None:
         self.notices.append(message)

@@ -24,7 +24,7 @@ from textual.pilot import Pilot
 from backends.records import Catalogue, DatasetInfo, Knob, Plan, PlanRequest
 from genai_tui import launch, services
 from genai_tui.screens.new_run import NewRunScreen
-from genai_tui.store import Store
+from genai_tui.store import Run, Store
 from genai_tui.widgets import draft
 from genai_tui.widgets.plan_summary import PlanSummary
 
@@ -248,9 +248,17 @@ async def test_ctrl_s_creates_and_starts_the_draft_and_says_so() -> None:
                 "name": "",
                 "seed": 0,
                 "device": "auto",
+                "begin": "",
             }
         ]
         assert host.house.started == host.opened == ["20260101-000000-vae-conv-abcd"]
+
+
+async def test_ctrl_e_lets_the_draft_wait_for_its_turn() -> None:
+    async with Host().run_test() as pilot:
+        host = await press(pilot, "ctrl+e")
+        await until(pilot, lambda: host.opened)
+        assert (host.house.started, host.house.queued) == ([], host.opened)
 
 
 async def test_an_impatient_user_starts_one_run() -> None:
@@ -281,12 +289,16 @@ def test_the_real_services_are_those_of_launch(
 ) -> None:
     asked: dict[str, Any] = {}
     monkeypatch.setattr(launch, "create", lambda *_, **wanted: asked.update(wanted))
+    monkeypatch.setattr(launch, "start", lambda run, **wanted: asked.update(run=run, **wanted))
     house = services.real()
     planner = house.planner()
     wanted = {"model": "m", "dataset": "d", "settings": {}, "name": "", "seed": 0, "device": "cpu"}
-    house.create(store, planner=planner, **wanted)
-    assert asked == {**wanted, "planner": planner}
-    assert (house.catalogue, house.start) == (launch.catalogue, launch.start)
+    house.create(store, planner=planner, begin="", **wanted)
+    assert asked == {**wanted, "planner": planner, "begin": None}
+    assert house.catalogue == launch.catalogue
+    run = Run(store.root / "one")
+    house.start(run, queue=True)
+    assert (asked["run"], asked["queue"]) == (run, True)
 
 
 async def test_escape_goes_back_and_starts_nothing() -> None:

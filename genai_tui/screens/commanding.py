@@ -13,8 +13,9 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from backends.records import Command, Verb
-from genai_tui import amounts
+from genai_tui import amounts, lineage
 from genai_tui.feed import Feed
+from genai_tui.lineage import Fork
 from genai_tui.store import LIVE, Run, RunError, Store, Summary
 from genai_tui.visible import visible
 
@@ -52,6 +53,14 @@ class Commanding(Screen[None]):
         Binding(
             "A", "alerts", "alerts", show=False, tooltip="What is wrong with it", id="run.alerts"
         ),
+        Binding(
+            "F",
+            "fork",
+            "fork",
+            show=False,
+            tooltip="A new run from its weights, with other settings",
+            id="run.fork",
+        ),
     ]
 
     class AlertsWanted(Message):
@@ -68,6 +77,13 @@ class Commanding(Screen[None]):
         def __init__(self, run_id: str) -> None:
             super().__init__()
             self.run_id = run_id
+
+    class ForkWanted(Message):
+        """The user wants to start a run that grows from another."""
+
+        def __init__(self, fork: Fork) -> None:
+            super().__init__()
+            self.fork = fork
 
     # Textual repaints the whole screen when focus moves; the two widgets repaint themselves.
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
@@ -158,6 +174,25 @@ class Commanding(Screen[None]):
     def action_playground(self) -> None:
         if self.chosen is not None:
             self.post_message(self.PlaygroundWanted(self.chosen.id))
+
+    def action_fork(self) -> None:
+        run = self.chosen
+        if run is None:
+            return
+        if run.state == "broken":
+            self.say(f"{run.id} cannot be forked: {run.error}", severe=True)
+        else:
+            self._fork(self._run(run))
+
+    @work(thread=True, group="fork")
+    def _fork(self, run: Run) -> None:
+        """Looks which checkpoints there are, and hands them over."""
+        try:
+            found = lineage.fork(run)
+        except (RunError, OSError) as error:
+            self.studio.call_from_thread(self.say, str(error), severe=True)
+        else:
+            self.post_message(self.ForkWanted(found))
 
     def command(self, verb: Verb) -> None:
         """Leaves a command for the worker, or says why not."""

@@ -6,12 +6,14 @@ from textual import events, on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
 from backends.records import Catalogue, Plan, PlanRequest
 from genai_tui import services
+from genai_tui.lineage import Fork
 from genai_tui.services import Services
 from genai_tui.store import Store
 from genai_tui.visible import visible
@@ -39,6 +41,9 @@ class NewRunScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         _binding("ctrl+s", "start", "Start the run and watch it"),
+        _binding(
+            "ctrl+e", "queue", "Let it start by itself when a GPU is free; without any, the CPU"
+        ),
         _binding("slash,ctrl+f", "filter", FILTER_TOOLTIP),
         _binding("escape", "back", "Back; nothing is started"),
         _binding("ctrl+y", "copy", "Copy the shell command that starts the same", show=False),
@@ -93,8 +98,12 @@ class NewRunScreen(Screen[None]):
             super().__init__()
             self.error = error
 
-    def __init__(self, store: Store, services_: Services | None = None) -> None:
+    def __init__(
+        self, store: Store, services_: Services | None = None, fork: Fork | None = None
+    ) -> None:
+        """``fork``: the run from which the new one shall grow."""
         super().__init__()
+        self._fork = fork
         self._store = store
         self._services = services_ or services.real()
         self._planner = self._services.planner()
@@ -108,13 +117,14 @@ class NewRunScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         with Container(id="body"):
-            yield RunEditor()
+            yield RunEditor(self._fork)
             yield PlanSummary()
         yield KeyBar()
 
     def on_mount(self) -> None:
-        self._summary.border_title = "new run"
-        self._editor.models.focus()
+        fork = self._fork
+        self._summary.border_title = Content(visible(f"fork of {fork.name}" if fork else "new run"))
+        (self._editor.form if fork else self._editor.models).focus()
         self.action_reread()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -220,6 +230,12 @@ class NewRunScreen(Screen[None]):
             self.notify("The command is in the clipboard.")
 
     def action_start(self) -> None:
+        self._begin(queue=False)
+
+    def action_queue(self) -> None:
+        self._begin(queue=True)
+
+    def _begin(self, *, queue: bool) -> None:
         """Starts the draft; where there is none, says why and goes there."""
         draft = self._editor.draft
         problem = self._obstacle or self._editor.problem
@@ -234,10 +250,10 @@ class NewRunScreen(Screen[None]):
             return
         self._starting = True
         self._tell()
-        self._start(draft)
+        self._start(draft, queue)
 
     @work(thread=True, group="start")
-    def _start(self, draft: Draft) -> None:
+    def _start(self, draft: Draft, queue: bool) -> None:
         try:
             run = self._services.create(
                 self._store,
@@ -247,9 +263,10 @@ class NewRunScreen(Screen[None]):
                 name=draft.name,
                 seed=draft.seed,
                 device=draft.device,
+                begin=draft.begin,
                 planner=self._planner,
             )
-            self._services.start(run)
+            self._services.start(run, queue=queue)
         except RuntimeError as error:
             self.post_message(self.StartFailed(str(error)))
         else:

@@ -2,16 +2,29 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from backends.records import DatasetInfo, Device, Knob, ModelInfo, PlanRequest
+from backends.records import (
+    Config,
+    DatasetInfo,
+    Device,
+    Knob,
+    ModelInfo,
+    PlanRequest,
+    written,
+)
+from genai_tui.annotations import NAME_LENGTH
 from genai_tui.command_line import train_words
+from genai_tui.lineage import Fork
 from genai_tui.widgets.form import Key
 from genai_tui.widgets.form_fields import Section
 
-RUN, PATH = "run", "path"
+RUN, PATH, FORK = "run", "path", "fork"
 """Sections of what is no knob; the ids of sections of knobs have a colon."""
 SEED_LIMIT = 999_999
+NOTHING = "none"
+FORKED = "-fork"
+"""What is put behind a run's name for a run that grows from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +36,8 @@ class Draft:
         settings: the knobs that differ from their defaults, as typed.
         steps: optimizer steps; 0 where the loop has no such knob.
         batch: items a step; 0 likewise.
+        begin: the run and the step whose weights it begins with, as in RUN@STEP; empty if none.
+        weights: the file of those weights.
     """
 
     model: str
@@ -33,6 +48,8 @@ class Draft:
     device: str = "auto"
     steps: int = 0
     batch: int = 0
+    begin: str = ""
+    weights: str = ""
 
     def request(self) -> PlanRequest:
         """The question to the planner. The name changes nothing that it counts."""
@@ -42,6 +59,7 @@ class Draft:
             settings=self.settings,
             device=self.device,
             seed=self.seed,
+            weights=self.weights,
         )
 
     def words(self) -> list[str]:
@@ -53,13 +71,21 @@ class Draft:
             name=self.name,
             seed=self.seed,
             device=self.device,
+            begin=self.begin,
         )
 
 
 def sections(
-    model: ModelInfo, dataset: DatasetInfo | None, devices: Sequence[Device]
+    model: ModelInfo,
+    dataset: DatasetInfo | None,
+    devices: Sequence[Device],
+    fork: Fork | None = None,
 ) -> list[Section]:
-    """The form of a run: where the data is, if it has to be told, the run's own, all knobs."""
+    """The form of a run: where the data is, if it has to be told, the run's own, all knobs.
+
+    Args:
+        fork: the run that it grows from, with whose values the knobs begin that it had, too.
+    """
     asked = [_path_section(dataset)] if dataset is not None and dataset.needs_path else []
     knobs = [
         Section(f"model:{model.name}", "Model", tuple(model.knobs)),
@@ -67,7 +93,8 @@ def sections(
     ]
     if dataset is not None:
         knobs.append(Section(f"data:{dataset.name}", "Data", tuple(dataset.knobs)))
-    return [*asked, _run_section(devices), *_without_namesakes(knobs)]
+    made = [*asked, _run_section(devices), *_without_namesakes(knobs)]
+    return made if fork is None else [_fork_section(fork), *_as_before(made, model, fork)]
 
 
 def draft(
@@ -75,9 +102,12 @@ def draft(
     dataset: DatasetInfo,
     values: Mapping[Key, str],
     changes: Mapping[Key, str],
+    fork: Fork | None = None,
 ) -> Draft:
     """What the texts of a form without errors ask for."""
     loop = f"train:{model.name}"
+    step = values.get((FORK, "from"), NOTHING)
+    begins = fork is not None and step != NOTHING
     return Draft(
         model=model.name,
         dataset=_source(dataset, values),
@@ -87,6 +117,8 @@ def draft(
         device=values.get((RUN, "device")) or "auto",
         steps=_whole(values.get((loop, "steps"))),
         batch=_whole(values.get((loop, "batch_size"))),
+        begin=f"{fork.run.id}@{step}" if fork and begins else "",
+        weights=str(fork.weights[int(step)]) if fork and begins else "",
     )
 
 
@@ -160,5 +192,57 @@ def _without_namesakes(made: Sequence[Section]) -> list[Section]:
     for section in made:
         knobs = tuple(knob for knob in section.knobs if knob.name not in known)
         known |= {knob.name for knob in knobs}
-        kept += [Section(section.id, section.title, knobs)] if knobs else []
+        kept += [replace(section, knobs=knobs)] if knobs else []
     return kept
+
+
+# --------------------------------------------------------------------------- a fork's form
+
+
+def forked_data(datasets: Sequence[DatasetInfo], learns: str, fork: Fork) -> str:
+    """The entry that the data of a run belong to; a path's by the kind of data and its knobs."""
+    spec = fork.spec
+    known = next((data.name for data in datasets if data.name == spec.dataset), "")
+    kinds = [data for data in datasets if data.needs_path and data.modality == learns]
+    wanted = set(spec.data_config)
+    fitting = [data.name for data in kinds if wanted <= {knob.name for knob in data.knobs}]
+    return known or next(iter(fitting), "")
+
+
+def _fork_section(fork: Fork) -> Section:
+    """The first field: the checkpoint that it begins with, the newest unless another is chosen."""
+    steps = [str(step) for step in reversed(fork.weights)]
+    begin = Knob(
+        name="from",
+        kind="choice",
+        default=steps[0] if steps else None,
+        choices=steps,
+        optional=True,
+        help=f"step of {fork.name} whose weights it begins with; none: only its settings",
+    )
+    return Section(FORK, f"Fork of {fork.name}", (begin,))
+
+
+def _as_before(made: Sequence[Section], model: ModelInfo, fork: Fork) -> list[Section]:
+    """The sections with the values that the run was created with, where they are its own."""
+    spec, path = fork.spec, {"path": fork.spec.dataset}
+    own: Config = {"name": fork.name[: NAME_LENGTH - len(FORKED)] + FORKED}
+    own |= {"seed": spec.seed, "device": spec.device}
+    same = model.name == spec.model
+    told: dict[str, Config] = {
+        RUN: own,
+        f"model:{spec.model}": spec.model_config if same else {},
+        f"train:{spec.model}": spec.train_config if same else {},
+    }
+    return [
+        replace(section, before=_texts(section, told, spec.data_config, path)) for section in made
+    ]
+
+
+def _texts(
+    section: Section, told: Mapping[str, Config], data: Config, path: Mapping[str, str]
+) -> dict[str, str]:
+    kind = section.id.partition(":")[0].partition("/")[0]
+    config: Mapping[str, object] = {PATH: path, "data": data}.get(kind) or told.get(section.id, {})
+    known = (knob for knob in section.knobs if knob.name in config)
+    return {knob.name: written(config[knob.name]) for knob in known}

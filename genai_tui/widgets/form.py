@@ -37,7 +37,7 @@ class Form:
         """Puts up ``sections`` with their defaults, or what was typed in them before."""
         fields = [Field(section, knob, "") for section in sections for knob in section.knobs]
         for field in fields:
-            field.text = self._typed.get(field.key, field.default)
+            field.text = self._typed.get(field.key, field.base)
         self.fields = fields
         self.edit = None
         self.revision += 1
@@ -75,6 +75,10 @@ class Form:
     def changes(self) -> dict[Key, str]:
         """The texts that mean other values than the defaults."""
         return {field.key: field.text.strip() for field in self.applying() if field.changed}
+
+    def marked(self) -> int:
+        """How many texts mean other values than those that they began with."""
+        return sum(field.marked for field in self.applying())
 
     def errors(self) -> dict[Key, str]:
         """The sentence of every field that is wrong, in the order of the fields."""
@@ -192,11 +196,11 @@ class Form:
             self._take_edit(field)
 
     def reset(self) -> None:
-        """Gives the current field its default."""
+        """Gives the current field the value that it began with: its default, or what it was."""
         field = self.field
         if field is not None:
             self.edit = None
-            self._set(field, field.default)
+            self._set(field, field.base)
 
     @property
     def can_undo(self) -> bool:

@@ -1,6 +1,6 @@
 """The fields of a form without a screen: what is typed, what it means, what is wrong with it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from backends.records import Knob, plain, written
@@ -14,6 +14,8 @@ class Section:
         id: tells apart knobs of one name; what is typed is remembered by it.
         required: names of knobs whose empty text is an error.
         complete: makes a longer text of one that was begun, as a shell does; None if nothing can.
+        before: texts by name with which knobs begin instead of their defaults: those of the run
+            that is forked.
     """
 
     id: str
@@ -21,6 +23,7 @@ class Section:
     knobs: tuple[Knob, ...]
     required: frozenset[str] = frozenset()
     complete: Callable[[str], str] | None = None
+    before: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(slots=True)
@@ -40,6 +43,16 @@ class Field:
         return written(self.knob.default)
 
     @property
+    def base(self) -> str:
+        """The text that it begins with."""
+        return self.section.before.get(self.knob.name, self.default)
+
+    @property
+    def marked(self) -> bool:
+        """Whether the text means another value than the one it began with."""
+        return self.text != self.base and self._means_other(self.base)
+
+    @property
     def error(self) -> str:
         """The sentence that says why the text is no value; empty if it is one."""
         if self.knob.name in self.section.required and not self.text.strip():
@@ -53,10 +66,11 @@ class Field:
     @property
     def changed(self) -> bool:
         """Whether the text means another value than the default."""
-        if self.text == self.default:
-            return False
+        return self.text != self.default and self._means_other(self.default)
+
+    def _means_other(self, text: str) -> bool:
         try:
-            return self.knob.parse(self.text) != self.knob.default
+            return self.knob.parse(self.text) != self.knob.parse(text)
         except ValueError:
             return True
 
@@ -90,7 +104,9 @@ class Field:
         """What the knob is: its help, the allowed values and its default."""
         unit = f" {self.knob.unit}" if self.knob.unit else ""
         default = f"default {self.default}{unit}" if self.default else ""
-        return " · ".join(part for part in (self.knob.help, self._allowed(), default) if part)
+        was = f"was {self.base}{unit}" if self.base != self.default else ""
+        parts = (self.knob.help, self._allowed(), default, was)
+        return " · ".join(part for part in parts if part)
 
     def _allowed(self) -> str:
         """The bounds in few words; the sentence of an error has them in full."""

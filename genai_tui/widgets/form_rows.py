@@ -72,7 +72,7 @@ def _error_lines(field: Field, width: int) -> list[str]:
 
 def said(form: Form) -> str:
     """The filter and the numbers that a form's frame tells."""
-    changed, wrong = len(form.changes()), len(form.errors())
+    changed, wrong = form.marked(), len(form.errors())
     parts = [f"{changed} changed"] if changed else []
     parts += [f"{wrong} wrong"] if wrong else []
     if form.filtering or form.filter:
@@ -109,7 +109,7 @@ def heading(section: Section, width: int) -> list[Span]:
 
 def field_row(field: Field, columns: Columns, edit: LineEdit | None, current: bool) -> list[Span]:
     """A field's line. ``edit`` is the caret in its text; ``current`` without one, all selected."""
-    wrong, changed = bool(field.error), field.changed
+    wrong, changed = bool(field.error), field.marked
     mark = "✗" if wrong else "●" if changed else " "
     look = "wrong" if wrong else "changed" if changed else "value"
     name = fit(visible(field.knob.name), columns.name)

@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from backends.records import Catalogue, DataKind, DatasetInfo, ModelInfo
+from genai_tui.lineage import Fork
 from genai_tui.visible import visible
 from genai_tui.widgets import draft
 from genai_tui.widgets.config_form import ConfigForm
@@ -33,8 +34,10 @@ class RunEditor(Horizontal):
     class Changed(Message):
         """The draft is another now, or became one, or is none any more."""
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, fork: Fork | None = None, *, id: str | None = None) -> None:
+        """``fork``: the run with whose generator, data and settings the editor begins."""
         super().__init__(id=id)
+        self._fork = fork
         self._catalogue = Catalogue()
         self._chosen: dict[DataKind, str] = {}  # data sets that the user picked
 
@@ -73,8 +76,17 @@ class RunEditor(Horizontal):
         """Offers what is in ``catalogue``; what was picked and typed stays where it still fits."""
         self._catalogue = catalogue
         picked = self.models.picked
-        self.models.show(model_entries(catalogue.models), picked.name if picked else "")
+        wanted = picked.name if picked else self._fork.spec.model if self._fork else ""
+        self.models.show(model_entries(catalogue.models), wanted)
+        if self._fork is not None and picked is None:
+            self._choose_forked_data(self._fork)
         self._show_model()
+
+    def _choose_forked_data(self, fork: Fork) -> None:
+        model = self.model
+        if model is not None and model.name == fork.spec.model:
+            learns = model.learns
+            self._chosen[learns] = draft.forked_data(self._catalogue.datasets, learns, fork)
 
     @property
     def model(self) -> ModelInfo | None:
@@ -93,7 +105,8 @@ class RunEditor(Horizontal):
         """What is asked for; None while :attr:`problem` says what is in the way."""
         if self.model is None or self.dataset is None or self.form.errors():
             return None
-        return draft.draft(self.model, self.dataset, self.form.values(), self.form.changes())
+        values, changes = self.form.values(), self.form.changes()
+        return draft.draft(self.model, self.dataset, values, changes, self._fork)
 
     @property
     def problem(self) -> str:
@@ -134,7 +147,7 @@ class RunEditor(Horizontal):
             self.post_message(self.Changed())
             return
         self.form.border_title = Content(f"settings · {visible(model.name)}")
-        self.form.show(draft.sections(model, self.dataset, devices))
+        self.form.show(draft.sections(model, self.dataset, devices, self._fork))
 
     @on(EntryPicker.Left)
     def _leave(self, message: EntryPicker.Left) -> None:
