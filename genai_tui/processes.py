@@ -184,9 +184,11 @@ def _descending(value: float | None) -> tuple[bool, float]:
 
 
 def _by_gpu(row: Row) -> tuple[object, ...]:
-    """Those of our runs first, then by GPU, then what takes most."""
-    cpu = row.process.cpu if row.process else None
-    return row.owner is None, not row.gpus, row.gpus, _descending(row.gpu_memory), _descending(cpu)
+    """Those of our runs first, then by GPU, then by memory, which makes no line jump about."""
+    memory = row.process.memory if row.process else None
+    places = not row.gpus, row.gpus, _descending(row.gpu_memory)
+    works = row.owner is not None and row.owner.role == "worker"
+    return row.owner is None, not works, *places, _descending(memory)
 
 
 def _since(row: Row) -> float:

@@ -253,7 +253,7 @@ async def test_a_box_without_a_gpu_says_why_and_shows_the_rest(
         assert "12/64 GiB" in text
         assert "120 GB free" in text
         assert not screen.query_one(DeviceTable).display
-        assert commands(screen)[:3] == [WORKER, KEEPER, CHILD]  # ours first
+        assert commands(screen)[:3] == [WORKER, KEEPER, CHILD]  # ours first, what trains before all
         assert "GPU mem" not in text
 
 
@@ -337,7 +337,7 @@ async def test_the_filter_and_its_end(store: Store, clothes: Run, machine: Machi
         everything = commands(screen)
         await pilot.press("slash", *"bob serve", "enter")
         assert commands(screen) == [5004]
-        assert "1 of" in screen_text(app)
+        assert "1 of 8 process" in screen_text(app)
         await pilot.press("escape")
         await until(pilot, lambda: commands(screen) == everything)
         await pilot.press("slash", "x", "y", "z")

@@ -16,8 +16,8 @@ _PLAIN = Style.null()
 class CompactStrip(Strip):
     """A strip of text without links; halves the bytes of rows with many colours on one background.
 
-    Textual ends each segment with a reset and begins the next one with all of its style. Strips
-    cropped from this one are plain ones, and right as well.
+    Textual ends each segment with a reset and begins the next one with all of its style. What is
+    cropped from the start, as it does to repaint a part of a row, is compact as well.
     """
 
     __slots__ = ["_ansi"]
@@ -25,6 +25,13 @@ class CompactStrip(Strip):
     def __init__(self, segments: Iterable[Segment], cell_length: int | None = None) -> None:
         super().__init__(segments, cell_length)
         self._ansi: str | None = None
+
+    def crop(self, start: int, end: int | None = None) -> Strip:
+        """The cells from `start` to before `end`."""
+        cropped = super().crop(start, end)
+        if cropped is self or isinstance(cropped, CompactStrip):
+            return cropped
+        return CompactStrip(cropped, cropped.cell_length)
 
     def render(self, console: Console) -> str:
         """The row as terminal sequences; made once, as the console stays the same."""

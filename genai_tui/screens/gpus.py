@@ -101,7 +101,7 @@ class GpusScreen(Commanding):
         for id in ("#silent", "#devices"):
             self.query_one(id).display = False
         self.query_one("#no-gpu", Field).show(("asking the driver …", "$text-muted"))
-        entitle(self.query_one(ProcessTable), "processes")
+        self.on_process_table_looked()
         self.query_one(TraceGrid).show(None, "", Host())
         self.set_interval(SILENT_SECONDS, self._listen)
         self._backfill()
@@ -194,17 +194,7 @@ class GpusScreen(Commanding):
         if self._processes is None or self._snapshot is None:
             return
         found = processes.rows(self._processes, self._gpus, self._snapshot.strangers, self._owners)
-        table = self.query_one(ProcessTable)
-        table.show(found, has_gpus=bool(self._gpus))
-        self._count(found)
-
-    def _count(self, found: list[Row]) -> None:
-        table = self.query_one(ProcessTable)
-        words = f" with {table.view.words!r}" if table.view.words else ""
-        shown = len(table.rows)
-        many = f"{shown}" if shown == len(found) else f"{shown} of {len(found)}"
-        order = "ours, then by GPU" if table.view.order == ORDERS[0] else f"by {table.view.order}"
-        entitle(table, f"{many} processes{words}", order)
+        self.query_one(ProcessTable).show(found, has_gpus=bool(self._gpus))
 
     def _arrange(self) -> None:
         """Devices and processes first; graphs where there is height for them."""
@@ -236,7 +226,10 @@ class GpusScreen(Commanding):
         self.refresh_bindings()
 
     def on_process_table_looked(self) -> None:
-        self._show_processes()
+        view = self.query_one(ProcessTable).view
+        order = "ours, then by GPU" if view.order == ORDERS[0] else f"by {view.order}"
+        words = f" with {view.words!r}" if view.words else ""
+        entitle(self.query_one(ProcessTable), f"processes{words}", order)
 
     def on_process_table_opened(self, event: ProcessTable.Opened) -> None:
         row = event.row

@@ -17,23 +17,24 @@ from genai_tui.visible import visible
 from genai_tui.widgets.line_table import GAP, LineColumn, LineTable, fitted, set_width
 from genai_tui.widgets.traces import Traces, key_of
 
+# A line is repainted up to its last cell that has changed: what changes each second stands left.
 COLUMNS = (
     LineColumn("gpu", "GPU", 3, 3, 100, right=True),
     LineColumn("name", "name", 8, 20, 91),
     LineColumn("util", "util", 5, 14, 99, right=True),
-    LineColumn("util over time", "10 min", 12, 24, 70),
     LineColumn("memory", "memory GiB", 7, 18, 98, right=True),
-    LineColumn("memory over time", "10 min", 8, 24, 30),
     LineColumn("busy", "mem busy", 8, 8, 20, right=True),
-    LineColumn("power", "power W", 7, 7, 95, right=True),
-    LineColumn("power over time", "10 min", 12, 24, 18),
     LineColumn("temperature", "°C", 3, 3, 96, right=True),
-    LineColumn("temperature over time", "10 min", 12, 24, 15),
     LineColumn("clock", "SM MHz", 6, 6, 65, right=True),
+    LineColumn("power", "power W", 7, 7, 95, right=True),
     LineColumn("memory clock", "mem MHz", 7, 7, 28, right=True),
     LineColumn("fan", "fan", 5, 5, 35, right=True),
     LineColumn("pcie", "PCIe in/out", 11, 11, 25, right=True),
     LineColumn("why", "", 12, 26, 92),
+    LineColumn("util over time", "util, 10 min", 12, 24, 70),
+    LineColumn("memory over time", "memory", 8, 24, 30),
+    LineColumn("power over time", "power", 12, 24, 18),
+    LineColumn("temperature over time", "temperature", 12, 24, 15),
 )
 PROBLEM_WIDTH = 34
 HOT, FULL = 85.0, 0.95
@@ -113,7 +114,8 @@ class DeviceTable(LineTable):
         """Columns of which no GPU tells anything leave their room to others, problems take it."""
         told = [each for each in COLUMNS if each.name not in _TOLD or self._is_told(each.name)]
         if any(gpu.problem and not gpu.parent for gpu in self._gpus):
-            told[-1] = replace(told[-1], least=PROBLEM_WIDTH, most=2 * PROBLEM_WIDTH)
+            at = next(index for index, each in enumerate(told) if each.name == "why")
+            told[at] = replace(told[at], least=PROBLEM_WIDTH, most=2 * PROBLEM_WIDTH)
         return fitted(told, self.size.width)
 
     def _is_told(self, name: str) -> bool:

@@ -3,9 +3,14 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+from rich.cells import cell_len, set_cell_size
+from rich.style import Style
+
 from genai_tui import amounts
+from genai_tui.charts.canvas import Row, Run
+from genai_tui.charts.rows import RowsWidget
 from genai_tui.telemetry.record import Host, Snapshot
-from genai_tui.widgets.field import Field, Part
+from genai_tui.widgets.inks import Inks
 from genai_tui.widgets.traces import Traces
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -17,83 +22,104 @@ HASTE_S = 86_400.0
 """One that is full sooner deserves a colour."""
 
 
-class HostPanel(Field):
-    """What a snapshot says of the host."""
+_TEXT, _MUTED, _BAR, _CORES, _WARNING, _ERROR = range(6)
+_INKS = (
+    ("foreground", 1.0),
+    ("foreground", 0.6),
+    ("primary", 1.0),
+    ("text-accent", 1.0),
+    ("text-warning", 1.0),
+    ("text-error", 1.0),
+)
+
+
+class HostPanel(RowsWidget):
+    """What a snapshot says of the host, in two rows."""
 
     def __init__(self, traces: Traces, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._traces = traces
+        self._inks = Inks(self)
         self._cores: Sequence[float] = []
-        self._snapshot: Snapshot | None = None
+        self._host = Host()
 
     def show_sample(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
+        self._host = snapshot.host
         self._cores = snapshot.cores or self._cores
-        host = snapshot.host
-        lines = [self._first(host), self._second(host)]
-        parts: list[Part] = []
-        for line in lines:
-            parts += [*line, "\n"]
-        self.show(*parts[:-1])
+        self.redraw()
 
-    def on_resize(self) -> None:
-        if self._snapshot is not None:
-            self.show_sample(self._snapshot)
+    def picture(self, width: int, height: int) -> list[Row]:
+        """The rows, each cut or filled to the width."""
+        rows = [self._first(self._host), self._second(self._host)]
+        return [_cut(row, width) for row in [*rows, *[[]] * height][:height]]
 
-    def _first(self, host: Host) -> list[Part]:
+    def ink_style(self, ink: int) -> Style:
+        return self.rich_style + self._inks.text(*_INKS[ink])
+
+    def notify_style_update(self) -> None:
+        self._inks.reset()
+        super().notify_style_update()
+
+    def _first(self, host: Host) -> list[Run]:
         """The bars of the cores get the room that is left."""
-        line: list[Part] = [
-            ("CPU ", "$text-muted"),
+        line: list[Run] = [
+            ("CPU ", _MUTED),
             *_meter(host.cpu),
-            (f" of {host.cores or amounts.UNKNOWN} cores", "$text-muted"),
-            ("  load ", "$text-muted"),
-            amounts.UNKNOWN if host.load is None else f"{host.load:.1f}",
-            ("  memory ", "$text-muted"),
+            (f" of {host.cores or amounts.UNKNOWN} cores", _MUTED),
+            ("  load ", _MUTED),
+            (amounts.UNKNOWN if host.load is None else f"{host.load:.1f}", _TEXT),
+            ("  memory ", _MUTED),
             *_filled(host.memory_used, host.memory_total),
-            ("  swap ", "$text-muted"),
-            *(_filled(host.swap_used, host.swap_total) if host.swap_total else ["none"]),
+            ("  swap ", _MUTED),
+            *(_filled(host.swap_used, host.swap_total) if host.swap_total else [("none", _TEXT)]),
         ]
-        taken = sum(len(part if isinstance(part, str) else part[0]) for part in line)
+        taken = sum(len(text) for text, _ in line)
         label = "  cores "
         room = self.size.width - taken - len(label)
-        return (
-            [*line, (label, "$text-muted"), (_bars(self._cores, room), "$text-accent")]
-            if room > 1
-            else line
-        )
+        return [*line, (label, _MUTED), (_bars(self._cores, room), _CORES)] if room > 1 else line
 
-    def _second(self, host: Host) -> list[Part]:
+    def _second(self, host: Host) -> list[Run]:
         """That the disk fills takes the place of its size where there is not room for both."""
-        line: list[Part] = [("disk ", "$text-muted"), f"{amounts.size(host.disk_free)} free"]
+        line: list[Run] = [("disk ", _MUTED), (f"{amounts.size(host.disk_free)} free", _TEXT)]
         filling = _filling(self._traces.seconds_to_full())
         if not filling or self.size.width >= ROOMY:
-            line.append((f" of {amounts.size(host.disk_total)}", "$text-muted"))
+            line.append((f" of {amounts.size(host.disk_total)}", _MUTED))
         line += filling
         for name, into, out in (
             ("  r/w ", host.disk_read, host.disk_write),
             ("  net ", host.net_in, host.net_out),
         ):
-            line += [(name, "$text-muted"), f"{amounts.size(into)} {amounts.size(out)}/s"]
+            line += [(name, _MUTED), (f"{amounts.size(into)} {amounts.size(out)}/s", _TEXT)]
         return line
 
 
-def _filling(to_full: float | None) -> list[Part]:
+def _filling(to_full: float | None) -> list[Run]:
     if to_full is None or to_full > SOON_S:
         return []
-    ink = "$text-error" if to_full < HASTE_S else "$text-warning"
+    ink = _ERROR if to_full < HASTE_S else _WARNING
     return [(f" · full in {amounts.duration(to_full)}", ink)]
 
 
-def _meter(percent: float | None) -> list[Part]:
+def _meter(percent: float | None) -> list[Run]:
     if percent is None:
-        return [("─" * _METER, "$text-muted"), f" {amounts.UNKNOWN:>5}"]
+        return [("─" * _METER, _MUTED), (f" {amounts.UNKNOWN:>5}", _TEXT)]
     full = round(_METER * min(percent, 100.0) / 100)
-    bar: list[Part] = [("━" * full, "$primary"), ("─" * (_METER - full), "$text-muted")]
-    return [part for part in bar if part[0]] + [f" {percent:3.0f} %"]
+    bar: list[Run] = [("━" * full, _BAR), ("─" * (_METER - full), _MUTED)]
+    return [run for run in bar if run[0]] + [(f" {percent:3.0f} %", _TEXT)]
 
 
-def _filled(used: int | None, total: int | None) -> list[Part]:
-    return [f"{amounts.gibibytes(used)}/{amounts.gibibytes(total)} GiB"]
+def _filled(used: int | None, total: int | None) -> list[Run]:
+    return [(f"{amounts.gibibytes(used)}/{amounts.gibibytes(total)} GiB", _TEXT)]
+
+
+def _cut(row: Sequence[Run], width: int) -> Row:
+    """``row`` in exactly ``width`` cells."""
+    cut: list[Run] = []
+    for text, ink in row:
+        text = set_cell_size(text, min(cell_len(text), width))
+        width -= cell_len(text)
+        cut.append((text, ink))
+    return (*cut, (" " * width, _TEXT))
 
 
 def _bars(percents: Sequence[float], width: int) -> str:

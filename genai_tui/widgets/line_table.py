@@ -73,6 +73,7 @@ class LineTable(ScrollView, can_focus=True):
         self.inks = Inks(self)
         self._keys: Sequence[Hashable] = []
         self._painted: dict[int, Strip] = {}
+        self._compact: dict[int, tuple[Strip, CompactStrip]] = {}
         self._known_base: Style | None = None
 
     def titles(self) -> list[Segment]:
@@ -93,13 +94,23 @@ class LineTable(ScrollView, can_focus=True):
         place = keys.index(before) if before in keys else min(self.cursor, len(keys) - 1)
         self.set_reactive(LineTable.cursor, max(0, place))
         if len(keys) != count:
-            self.virtual_size = Size(self.size.width, len(keys) + 1)
+            self._resize_to(len(keys) + 1)
             self._reveal(self.cursor)
-            self.repaint_all()
-        else:
-            self.repaint_changed()
+        self.repaint_changed()
         if not keys or before != keys[self.cursor]:
             self.cursor_moved()
+
+    def _resize_to(self, lines: int) -> None:
+        """While the scroll bar stays, or stays away, it alone is repainted and not all lines."""
+        height = self.size.height
+        size = Size(self.size.width, lines)
+        if (lines > height) != (self.virtual_size.height > height):
+            self.virtual_size = size
+            self.repaint_all()
+        else:
+            self.set_reactive(LineTable.virtual_size, size)  # pyright: ignore[reportArgumentType]
+            self.vertical_scrollbar.window_virtual_size = lines
+            self.scroll_y = self.validate_scroll_y(self.scroll_y)
 
     def repaint_all(self) -> None:
         """All that is on the screen may have changed."""
@@ -132,7 +143,19 @@ class LineTable(ScrollView, can_focus=True):
             segments = self.line(index, base)
         else:
             segments = []
-        return CompactStrip(segments).adjust_cell_length(self.size.width, base)
+        return Strip(segments).adjust_cell_length(self.size.width, base).simplify()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Lines with their border, as Textual makes them, in fewer bytes."""
+        strips = super().render_lines(crop)
+        return [self._compacted(crop.y + i, strip) for i, strip in enumerate(strips)]
+
+    def _compacted(self, y: int, strip: Strip) -> Strip:
+        source, compact = self._compact.get(y, (None, None))
+        if compact is None or source is not strip:
+            compact = CompactStrip(strip, strip.cell_length)
+            self._compact[y] = strip, compact
+        return compact
 
     @property
     def _base(self) -> Style:
@@ -208,7 +231,7 @@ def set_width(text: str, width: int, *, right: bool = False) -> str:
 
 
 def _difference(before: Strip, after: Strip) -> tuple[int, int] | None:
-    """The first and the last but one cell in which two lines differ; None if they are alike."""
+    """The first cell in which two lines differ and the one behind the last; None if none does."""
     if before == after:
         return None
     old, new = _cells(before), _cells(after)

@@ -130,7 +130,8 @@ class ProcessTable(LineTable):
         for column, width in self._columns:
             is_sorted = column.name == self.view.order
             arrow = ("▲" if self.view.backwards else "▼") if is_sorted else ""
-            text = set_width(column.title[: width - len(arrow)] + arrow, width, right=column.right)
+            title = self._counted if column.name == "command" else column.title
+            text = set_width(title[: width - len(arrow)] + arrow, width, right=column.right)
             ink = self._ink("sorted" if is_sorted else "muted")
             segments += [Segment(text, self.base + ink), Segment(" " * GAP, self.base)]
         return segments[:-1]
@@ -173,6 +174,13 @@ class ProcessTable(LineTable):
 
     def action_everything(self) -> None:
         self.look(replace(self.view, everything=not self.view.everything))
+
+    @property
+    def _counted(self) -> str:
+        """The title of the widest column says how many there are; in the border it would cost a
+        repaint of all lines whenever a process comes or goes."""
+        shown, all_ = len(self._rows), len(self._found)
+        return f"{shown} processes" if shown == all_ else f"{shown} of {all_} processes"
 
     def _fitted(self) -> list[tuple[LineColumn, int]]:
         columns = [each for each in COLUMNS if self._has_gpus or each.name not in _GPU_ONLY]
