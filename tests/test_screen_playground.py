@@ -179,6 +179,21 @@ async def test_any_checkpoint_can_be_chosen_the_best_by_its_loss(store: Store) -
         assert [ask.step for ask in play.sampler.drawn] == [1000, 500]
 
 
+async def test_a_newer_checkpoint_is_offered_while_somebody_types(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(playground, "LOOK_SECONDS", 0.05)
+    play = Play(store, GPT, "text")
+    async with play.app.run_test(size=(120, 40)) as pilot:
+        await play.open(pilot)
+        await pilot.press(*["down"] * 4, *"KI")
+        (play.run.path / "checkpoints/step-002000").mkdir()
+        await until(pilot, lambda: "--step 2000" in screen_text(play.app))
+        await play.press(pilot, *"NG", "ctrl+s")
+        (drawn,) = play.sampler.drawn
+        assert (drawn.step, drawn.request.prompt) == (2000, "KING")
+
+
 async def test_ctrl_n_draws_the_same_with_the_next_seed(store: Store) -> None:
     play = Play(store, FLOW)
     async with play.app.run_test(size=(120, 40)) as pilot:

@@ -45,6 +45,8 @@ from genai_tui.widgets.play_draft import (
 from genai_tui.widgets.showing import Showing
 
 BREAKPOINTS = [(0, "-narrow"), (112, "-wide"), (170, "-very-wide")]
+LOOK_SECONDS = 3.0
+"""Between two looks for newer checkpoints of a run that trains."""
 LARGEST_SEED = 2**32 - 1
 
 
@@ -133,6 +135,7 @@ class PlaygroundScreen(Screen[None]):
         self._form.focus()
         self._say("looking for checkpoints…")
         self.action_look()
+        self.set_interval(LOOK_SECONDS, self._look_for_checkpoints)
         self._ask_catalogue()
 
     def on_unmount(self) -> None:
@@ -167,14 +170,26 @@ class PlaygroundScreen(Screen[None]):
             if result.id == event.show:
                 self._show_result(result)
         if event.checkpoints != self._checkpoints:
-            self._checkpoints = event.checkpoints
-            self._form.show(sections(self._checkpoints, self._knobs))
-            if self._step is not None:
-                self._refill(self._step, SampleRequest())
+            self._take_checkpoints(event.checkpoints)
         if not self._checkpoints.steps:
             self._say("no checkpoint yet: c on the run's screen writes one, ctrl+r looks again")
         elif self._opened is None:
             self._open()
+
+    def _take_checkpoints(self, checkpoints: Checkpoints) -> None:
+        """Offers them; what is being typed meanwhile is left alone."""
+        first, self._checkpoints = not self._checkpoints.steps, checkpoints
+        if not first:
+            self._form.renew(sections(checkpoints, self._knobs))
+            return
+        self._form.show(sections(checkpoints, self._knobs))
+        if self._step is not None:
+            self._refill(self._step, SampleRequest())
+
+    @work(thread=True, exclusive=True, group="checkpoints")
+    def _look_for_checkpoints(self) -> None:
+        if tuple(self.run.checkpoint_steps()) != self._checkpoints.steps:
+            cast(App[object], self.app).call_from_thread(self.action_look)
 
     def _open(self) -> None:
         step = self._checkpoints.steps[-1] if self._step is None else self._step

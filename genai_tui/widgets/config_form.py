@@ -117,6 +117,10 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
         """Puts up ``sections`` with their defaults, or what was typed in them before."""
         self._do(self._form.show, sections)
 
+    def renew(self, sections: Sequence[Section]) -> None:
+        """Takes other choices, bounds and defaults for the same fields, whatever is being typed."""
+        self._do(self._form.renew, sections)
+
     def fill(self, values: Mapping[Key, str]) -> None:
         """Types ``values`` into their fields, and gives all others their defaults."""
         self._do(self._form.fill, values)

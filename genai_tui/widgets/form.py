@@ -43,6 +43,13 @@ class Form:
         self.revision += 1
         self._keep_cursor()
 
+    def renew(self, sections: Sequence[Section]) -> None:
+        """Takes other choices, bounds and defaults for the same fields, whatever is being typed."""
+        knobs = {(section.id, knob.name): knob for section in sections for knob in section.knobs}
+        for field in self.fields:
+            field.knob = knobs.get(field.key, field.knob)
+        self.revision += 1
+
     def fill(self, values: Mapping[Key, str]) -> None:
         """Types ``values`` into their fields, and gives all others their defaults."""
         self.edit = None
