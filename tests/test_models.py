@@ -104,5 +104,42 @@ def test_what_it_cannot_be_asked_for_is_refused(name: str) -> None:
             model.check(SampleRequest(count=1, **{field: ASKED[field]}))
     for field, bad in (("temperature", -1), ("top_p", 2), ("guidance", 1e9), ("strength", 3)):
         if field in model.asks:
+            given: dict[str, Any] = {field: bad}
             with pytest.raises(RequestError, match=f"{field} must be at least"):
-                model.check(SampleRequest(count=1, **{field: bad}))
+                model.check(SampleRequest(count=1, **given))
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if "around" in catalogue.load(name).asks])
+def test_neighbours_of_a_sample_begin_with_itself_and_spread_as_asked(name: str) -> None:
+    model = built(name)
+    plain = samples.draw(model, SampleRequest(count=4, seed=3), NUMERICS)
+    close, far = (
+        samples.draw(model, SampleRequest(count=4, seed=3, around=2, spread=spread), NUMERICS)
+        for spread in (0.0, 1.0)
+    )
+    if plain.images is None:
+        assert close.texts[0] == plain.texts[2] or "temperature" in model.usual()
+        return
+    assert close.images is not None
+    assert far.images is not None
+    for image in close.images:
+        torch.testing.assert_close(image, plain.images[2], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(far.images[0], plain.images[2], atol=1e-5, rtol=1e-5)
+    assert (far.images[1] - far.images[0]).abs().max() > 1e-4
+    assert set(close.labels) == set(plain.labels[2:3])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_a_request_leaves_open_is_as_the_model_says(name: str) -> None:
+    model = built(name)
+    alone = set(model.asks) - {"spread", "strength"}  # these need another field beside them
+    usual: dict[str, Any] = {k: value for k, value in model.usual().items() if k in alone}
+    short: dict[str, Any] = {"length": 3} if "length" in model.asks else {}
+    one, two = (
+        samples.draw(model, SampleRequest(count=2, seed=3, **{**given, **short}), NUMERICS)
+        for given in ({}, usual)
+    )
+    for field in ("images", "audio"):
+        if getattr(one, field) is not None:
+            assert torch.equal(getattr(one, field), getattr(two, field))
+    assert one.texts == two.texts

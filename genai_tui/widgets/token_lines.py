@@ -11,7 +11,7 @@ from genai_tui.visible import visible
 PROMPT, HEADING = -1, -2
 """The numbers of pieces that are no tokens."""
 BREAK = "⏎"
-_WORDS = re.compile(r"\S+ ?| +")
+_WORDS = re.compile(r"[^ ]+ ?| +")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,22 @@ def _wrapped(index: int, source: Source, width: int) -> Iterator[Line]:
 def _atoms(source: Source, width: int) -> Iterator[tuple[str, int]]:
     """Words that fit on a line, and new lines, each with the token that it is of."""
     for token, piece in enumerate((source.prompt, *source.pieces), PROMPT):
-        for part in visible(piece, lines=True).splitlines(keepends=True):
-            for word in _WORDS.findall(part.rstrip("\n")):
-                yield from ((word[i : i + width], token) for i in range(0, len(word), width))
-            if part.endswith("\n"):
+        for line in visible(piece, lines=True).splitlines(keepends=True):
+            for word in _WORDS.findall(line.rstrip("\n")):
+                yield from ((part, token) for part in _chopped(word, max(2, width)))
+            if line.endswith("\n"):
                 if source.breaks and token != PROMPT:
                     yield BREAK, token
                 yield "\n", token
+
+
+def _chopped(word: str, width: int) -> Iterator[str]:
+    """``word`` in parts of at most ``width`` cells."""
+    begin = used = 0
+    for place, character in enumerate(word):
+        wide = cell_len(character)
+        if used + wide > width and place > begin:
+            yield word[begin:place]
+            begin, used = place, 0
+        used += wide
+    yield word[begin:]
