@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from backends.records import Knob
+from backends.knob import Knob
 
 MOST_SAMPLES = 4096
 """What one request may ask for: more would not fit the memory of a small machine."""

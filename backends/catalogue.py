@@ -21,6 +21,7 @@ from backends.data import DataError, Dataset
 from backends.datasets import _entries
 from backends.datasets._resolve import load_dataset, resolve
 from backends.datasets._shape import shape_from_state
+from backends.knob import Knob
 from backends.knobs import ConfigError, check_effect, configure, knobs, unknown
 from backends.model import DataShape, Model
 from backends.precision import Numerics
@@ -138,11 +139,11 @@ def _describe_model(name: str) -> ModelInfo:
     )
 
 
-def _with_default(knob: records.Knob, recipe: Mapping[str, Any]) -> records.Knob:
+def _with_default(knob: Knob, recipe: Mapping[str, Any]) -> Knob:
     if knob.name not in recipe:
         return knob
     fields = {name: getattr(knob, name) for name in knob.__struct_fields__}
-    return records.Knob(**{**fields, "default": recipe[knob.name]})
+    return Knob(**{**fields, "default": recipe[knob.name]})
 
 
 def _describe_dataset(name: str) -> DatasetInfo:

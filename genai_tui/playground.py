@@ -16,7 +16,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
-from backends.records import UNREADABLE, Knob, Modality, SampleRequest
+from backends.knob import Knob
+from backends.records import UNREADABLE, Modality, SampleRequest
 from genai_tui.run import Run, RunError
 
 FOLDER, WATCH = "playground", "watch"

@@ -13,7 +13,8 @@ from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from backends.records import Catalogue, DatasetInfo, Device, Knob, ModelInfo, Plan, PlanRequest
+from backends.knob import Knob
+from backends.records import Catalogue, DatasetInfo, Device, ModelInfo, Plan, PlanRequest
 from genai_tui.lineage import Fork
 from genai_tui.screens.new_run import NewRunScreen
 from genai_tui.services import Services

@@ -9,7 +9,8 @@ import numpy as np
 from build_runs import fashion
 from PIL import Image
 
-from backends.records import Knob, Modality
+from backends.knob import Knob
+from backends.records import Modality
 from genai_tui import playground
 from genai_tui.playground import (
     Advanced,

@@ -11,7 +11,7 @@ from textual.app import App, ComposeResult
 from textual.events import Paste
 from textual.pilot import Pilot
 
-from backends.records import Knob, written
+from backends.knob import Knob, written
 from genai_tui.widgets import form_rows
 from genai_tui.widgets.config_form import ConfigForm
 from genai_tui.widgets.draft import completed

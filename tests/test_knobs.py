@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from backends import catalogue
 from backends.datasets import _entries
+from backends.knob import Knob
 from backends.knobs import (
     Bounds,
     ConfigError,
@@ -21,7 +22,7 @@ from backends.knobs import (
     unknown,
 )
 from backends.recipe import TrainConfig
-from backends.records import Knob, PlanRequest
+from backends.records import PlanRequest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,8 @@ from new_run_host import (
 )
 from textual.pilot import Pilot
 
-from backends.records import Catalogue, DatasetInfo, Knob, Plan, PlanRequest
+from backends.knob import Knob
+from backends.records import Catalogue, DatasetInfo, Plan, PlanRequest
 from genai_tui import launch, services
 from genai_tui.screens.new_run import NewRunScreen
 from genai_tui.store import Run, Store

@@ -9,7 +9,8 @@ from playground_host import FLOW, GPT, VAE, FakeSampler
 from studio import screen_text, studio, until
 from textual.pilot import Pilot
 
-from backends.records import Knob, Modality, SampleRequest, Step
+from backends.knob import Knob
+from backends.records import Modality, SampleRequest, Step
 from genai_tui import launch
 from genai_tui.log import Log
 from genai_tui.playground import Open, Stop

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from backends.records import Catalogue, DatasetInfo, Knob, ModelInfo
+from backends.knob import Knob
+from backends.records import Catalogue, DatasetInfo, ModelInfo
 from genai_tui.commands import completion
 from genai_tui.commands.options import AsJson
 from genai_tui.commands.output import busy, document, painted, say

@@ -10,7 +10,8 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.screen import Screen
 
-from backends.records import Knob, SampleRequest, Step
+from backends.knob import Knob
+from backends.records import SampleRequest, Step
 from genai_tui import playground
 from genai_tui.command_line import wrapped
 from genai_tui.playground import (

@@ -4,15 +4,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from backends.records import (
-    Config,
-    DatasetInfo,
-    Device,
-    Knob,
-    ModelInfo,
-    PlanRequest,
-    written,
-)
+from backends.knob import Knob, written
+from backends.records import Config, DatasetInfo, Device, ModelInfo, PlanRequest
 from genai_tui.annotations import NAME_LENGTH
 from genai_tui.command_line import train_words
 from genai_tui.lineage import Fork

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from backends.records import Knob, plain, written
+from backends.knob import Knob, plain, written
 
 
 @dataclass(frozen=True, slots=True)

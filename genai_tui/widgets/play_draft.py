@@ -4,7 +4,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from backends.records import Knob, SampleRequest, written
+from backends.knob import Knob, written
+from backends.records import SampleRequest
 from genai_tui.command_line import sample_words
 from genai_tui.widgets.draft import completed
 from genai_tui.widgets.form import Key

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
 
-from backends.records import Knob
+from backends.knob import Knob
 from genai_tui import playground, sample_files
 from genai_tui.playground import Advanced, Result, Tokens, Wrote
 from genai_tui.run import Run
