@@ -1,9 +1,10 @@
 """torch.compile where it works: tried out before the first step, with a way back."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import torch
 
+from backends.counting import counted
 from backends.model import Batch, Losses
 from backends.precision import Numerics
 from backends.state import TrainState
@@ -12,7 +13,7 @@ Loss = Callable[[Batch], Losses]
 
 
 def compiled(
-    state: TrainState, batches: Iterable[Batch], numerics: Numerics
+    state: TrainState, batches: Sequence[Batch], numerics: Numerics
 ) -> tuple[list[Loss], str]:
     """The losses of the phases, compiled; or as they are, and one sentence that says why.
 
@@ -23,7 +24,7 @@ def compiled(
     losses: list[Loss] = [torch.compile(phase.loss) for phase in state.phases]
     buffers = [buffer.clone() for buffer in state.model.buffers()]
     try:
-        for batch in batches:
+        for batch in counted(batches, len(batches)):
             _try(state, losses, batch, numerics)
     except (RuntimeError, OSError, ImportError) as error:
         reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from backends import seeds
+from backends.counting import counted
 from backends.data import Source
 from backends.model import Batch, Model
 from backends.precision import Numerics
@@ -36,7 +37,8 @@ def validate(
     """
     model.eval()
     device, totals, seen = model.device, dict[str, Tensor](), 0
-    for index in range(min(batches, math.ceil(len(held) / batch_size))):
+    count = min(batches, math.ceil(len(held) / batch_size))
+    for index in counted(range(count), count):
         chosen = torch.arange(index * batch_size, min((index + 1) * batch_size, len(held)))
         x, y = held.fetch(chosen, torch.zeros_like(chosen), 0)
         x, y = x.to(device), None if y is None else y.to(device)

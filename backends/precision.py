@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from backends.counting import counted
 from backends.knobs import ConfigError
 from backends.model import Batch, Model
 
@@ -127,7 +128,7 @@ class _Trial:
         """``plain``, or the fastest of ``others`` if it is worth its while."""
         limit = self._seconds(plain, float("inf"))
         best, least = plain, limit / WORTH
-        for other in others:
+        for other in counted(others, len(others)):
             seconds = self._seconds(other, 3 * limit)
             if seconds < least:
                 best, least = other, seconds

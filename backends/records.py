@@ -205,7 +205,11 @@ class Checkpoint(Struct, tag="checkpoint", tag_field="kind", frozen=True, kw_onl
 
 
 class Phase(Struct, tag="phase", tag_field="kind", frozen=True, kw_only=True):
-    """What the worker is doing now: "importing torch", "training", "validating", "saving"."""
+    """What the worker is doing now: "importing torch", "training", "validating", "saving".
+
+    A long one is told again as it goes on, with how much is ``done`` and ``of`` how much; 0 where
+    nobody counts.
+    """
 
     step: int
     t: float
@@ -262,6 +266,8 @@ class Status(Struct, frozen=True, kw_only=True):
 
     state: State = "starting"
     phase: str = ""
+    phase_done: int = 0
+    phase_of: int = 0  # 0: nobody counts
     step: int = 0
     of: int = 0
     steps_per_second: float | None = None

@@ -88,6 +88,11 @@ def value(number: float | None) -> str:
     return f"{number:.1e}"
 
 
+def phase(name: str, done: int, of: int) -> str:
+    """What a worker does and how far it is: "validating 3 of 8"."""
+    return f"{name} {done:,} of {of:,}" if of > 0 else name
+
+
 def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 

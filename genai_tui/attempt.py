@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,12 +114,14 @@ class _Attempt:
 
         from backends import catalogue, precision
         from backends.checkpoints import CheckpointError
+        from backends.counting import told_to
         from backends.datasets._shape import shape_state
         from backends.training import Job, train
 
         spec = self._run.spec()
         self._reporter.phase("loading data")
-        model, dataset, config = catalogue.open_spec(spec)
+        with told_to(partial(self._reporter.phase, "loading data")):
+            model, dataset, config = catalogue.open_spec(spec)
         if self._term():
             return self._stopped_early()
         if spec.parent:
@@ -132,6 +135,7 @@ class _Attempt:
             device=precision.device_of(spec.device),
             inbox=self._inbox,
             barrier=self._reporter.sync,
+            progress=self._reporter.record,
             meta={"model": spec.model, "shape": shape_state(dataset.shape)},
             attempt=self._number,
         )

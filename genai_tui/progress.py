@@ -159,15 +159,16 @@ def event(record: Record) -> str:
 
 def progress(status: Status, latest: Latest) -> str:
     """Where a training is: step, losses, rate and time to the end; else what it waits for."""
+    doing = amounts.phase(visible(status.phase), status.phase_done, status.phase_of)
     if waits(status):
         place = f", {visible(status.waits)}" if status.waits else ""
-        return f"{visible(status.phase) or status.state}{place} …"
+        return f"{doing or status.state}{place} …"
     parts = [
         f"step {latest.step:,}/{status.of:,}",
         *terms(latest.values),
         f"{amounts.rate(latest.rate)} steps/s",
         f"ETA {amounts.duration(status.eta)}" if status.state in LIVE and status.eta else "",
-        "paused" if status.state == "paused" else "",
+        doing if status.phase != "training" else "",
     ]
     return "  ".join(part for part in parts if part)
 

@@ -64,9 +64,9 @@ class Reporter:
         if urgent or time.monotonic() - self._written > STATUS_SECONDS:
             self.write_status()
 
-    def phase(self, name: str) -> None:
+    def phase(self, name: str, done: int = 0, of: int = 0) -> None:
         """Says what the worker is doing before there is a training loop that could."""
-        self.record(records.Phase(step=self.step, t=time.time(), name=name))
+        self.record(records.Phase(step=self.step, t=time.time(), name=name, done=done, of=of))
 
     def end(self, state: State, code: int, reason: str, *, interrupted: bool = False) -> None:
         """Ends the status without a record; ``interrupted`` leaves the state to be derived."""
@@ -137,11 +137,12 @@ class Reporter:
         if paused:
             self._pace.clear()
             status = _with(status, **_RESTING)
+        status = _with(status, phase=record.name, phase_done=record.done, phase_of=record.of)
         early = status.state == "starting" and not paused and record.name != "training"
         if early:  # what it goes on from is not known yet
-            return _with(status, phase=record.name)
+            return status
         state = "paused" if paused else "running"
-        return _with(status, phase=record.name, step=record.step, state=state)
+        return _with(status, step=record.step, state=state)
 
     def _after_step(self, status: Status, record: records.Step) -> Status:
         loss = _main_loss(record.values)

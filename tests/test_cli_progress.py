@@ -103,3 +103,14 @@ def test_the_losses_that_are_shown() -> None:
     }
     assert progress.terms(values) == ["loss 0.5000", "G/loss 1.000", "validation/loss 3.000"]
     assert progress.terms({"D/loss": "NaN", "G/loss": 2.0}) == ["D/loss NaN", "G/loss 2.000"]
+
+
+def test_what_is_done_beside_training_is_said_with_how_far_it_is() -> None:
+    starting = Status(state="starting", phase="loading data", phase_done=1200, phase_of=5000)
+    assert progress.progress(starting, progress.Latest()) == "loading data 1,200 of 5,000 …"
+    validating = Status(
+        state="running", of=100, phase="validating", phase_done=3, phase_of=8, step=20
+    )
+    assert progress.progress(validating, progress.Latest(step=20)).endswith("  validating 3 of 8")
+    training = Status(state="running", of=100, phase="training", step=20)
+    assert "training" not in progress.progress(training, progress.Latest(step=20))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import build_runs
+import msgspec
 import pytest
 from build_runs import NOW
 from studio import StillFeed, screen_text, studio, until
@@ -13,8 +14,10 @@ from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Button
 
+from backends import records
 from genai_tui import amounts, launch, liveness
 from genai_tui.app import StudioApp
+from genai_tui.atomic import write_atomic
 from genai_tui.screens.dialogs import AskSteps, Confirm
 from genai_tui.screens.runs import RunsScreen
 from genai_tui.store import Run, Store
@@ -460,3 +463,15 @@ async def test_the_samples_of_the_run_under_the_cursor_are_beside_the_list(store
 
 def test_the_app_is_the_one_users_get(tmp_path: Path) -> None:
     assert StudioApp(Store(tmp_path)).title == "genai-tui"
+
+
+async def test_a_run_that_does_not_train_just_now_says_what_it_does(store: Store) -> None:
+    run = build_runs.build(store, "a", state="running", step=100)
+    liveness.hold_keeper(run.path / "keeper.lock")
+    status = msgspec.structs.replace(run.status(), phase="validating", phase_done=3, phase_of=8)
+    write_atomic(run.path / "status.json", records.encode(status))
+    app, feed = studio(store)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: feed.listener)
+        feed.tell_runs()
+        await until(pilot, lambda: "● validating" in screen_text(app))

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from backends.counting import counted
 from backends.data import DataError
 from backends.datasets._download import cache_folder
 from backends.datasets._files import gib, open_regular, shown
@@ -53,7 +54,7 @@ def key_of(files: Sequence[Path], look: Look, folder: Path) -> str:
     with contextlib.suppress(OSError):
         return known.read_text()
     with ThreadPoolExecutor(2) as pool:
-        digests = list(pool.map(_digest, files))
+        digests = list(counted(pool.map(_digest, files), len(files)))
     key = _hash([str(_FORMAT), repr(look), *names, *digests])
     with contextlib.suppress(OSError):
         known.parent.mkdir(parents=True, exist_ok=True)

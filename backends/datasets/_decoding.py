@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from backends import counting
 from backends.data import DataError
 from backends.datasets import _decoded
 from backends.datasets._decoded import Decoded
@@ -86,7 +87,7 @@ def _decode(files: list[Path], look: Look, folder: Path, pixels: NDArray[np.uint
     kept, skipped, colours = [], [], look.color == "rgb"
     with wary(), ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
         results = pool.map(lambda file: square(file, look), files)
-        for file, result in zip(files, results, strict=True):
+        for file, result in counting.counted(zip(files, results, strict=True), len(files)):
             if isinstance(result, Skipped):
                 skipped.append(result)
                 continue

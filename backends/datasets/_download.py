@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import shutil
 import tempfile
 import urllib.error
 import urllib.request
@@ -11,10 +10,12 @@ from pathlib import Path
 
 import platformdirs
 
+from backends.counting import told
 from backends.data import DataError
 from backends.datasets._files import shown
 
 _TIMEOUT = 20.0  # seconds without a byte
+_PIECE, _MEGABYTE = 1 << 18, 10**6
 
 
 def cache_folder(name: str) -> Path:
@@ -52,7 +53,10 @@ def _part_beside(target: Path) -> Path:
 def _fetch(url: str, part: Path) -> None:
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer, part.open("wb") as file:
-            shutil.copyfileobj(answer, file)
+            size = int(answer.headers.get("Content-Length") or 0)
+            while piece := answer.read(_PIECE):
+                file.write(piece)
+                told(file.tell() // _MEGABYTE, size // _MEGABYTE)
     except urllib.error.URLError as error:
         raise DataError(f"{url} cannot be fetched ({error.reason})") from None
     except (OSError, http.client.HTTPException) as error:

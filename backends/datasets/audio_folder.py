@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
+from backends import counting
 from backends.data import DataError, Dataset, held_out
 from backends.datasets._clips import Waves, clip_dataset, windows
 from backends.datasets._files import (
@@ -105,7 +106,7 @@ def _hear(files: list[Path], config: Config, path: Path) -> Heard:
     heard, room = Heard(), MEMORY
     with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
         results = pool.map(lambda file: _clips(file, config), files)
-        for file, result in zip(files, results, strict=True):
+        for file, result in counting.counted(zip(files, results, strict=True), len(files)):
             if isinstance(result, Skipped):
                 heard.skipped.append(result)
                 continue

@@ -94,6 +94,8 @@ def described(store: Store, run: Summary) -> dict[str, object]:
         "name": run.name,
         "state": run.state,
         "phase": status.phase,
+        "phase_done": status.phase_done,
+        "phase_of": status.phase_of,
         "model": run.model,
         "dataset": run.dataset,
         "step": status.step,

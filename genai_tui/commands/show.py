@@ -84,7 +84,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
 def _state(state: Seen, status: Status) -> tuple[str, ...]:
     if state == "queued":
         return (state, status.waits)
-    return (state, status.phase, status.reason)
+    return (state, amounts.phase(status.phase, status.phase_done, status.phase_of), status.reason)
 
 
 def _pace(status: Status) -> str:

@@ -15,6 +15,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from backends.records import Command, Sample
+from genai_tui import amounts
 from genai_tui.alerts.alert import Alert
 from genai_tui.alerts.watch import AlertWatch
 from genai_tui.feed import Feed
@@ -207,14 +208,21 @@ class RunScreen(Commanding):
         run = self._summary
         if run is None:
             return
-        phase = self.history.phase.name if self.history.phase else run.status.phase
-        phase = run.status.waits if run.state == "queued" else phase
-        self.query_one(RunHeader).show(run, phase if run.state in LIVE else "")
+        self.query_one(RunHeader).show(run, self._phase(run) if run.state in LIVE else "")
         self._show_alerts(run)
         why = self.query_one("#why", Field)
         reason = why_not(run)
         why.display = bool(reason)
         why.show(reason)
+
+    def _phase(self, run: Summary) -> str:
+        """What the worker does; the records know it first, but say nothing before they are read."""
+        told, status = self.history.phase, run.status
+        if run.state == "queued":
+            return status.waits
+        if told is None:
+            return amounts.phase(status.phase, status.phase_done, status.phase_of)
+        return amounts.phase(told.name, told.done, told.of)
 
     def _show_alerts(self, run: Summary) -> None:
         """The worst of what is wrong, and how much there is of it; good news is no alarm."""

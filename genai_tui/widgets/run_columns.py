@@ -7,7 +7,7 @@ from backends.records import number
 from genai_tui import amounts
 from genai_tui.store import LIVE, TRAINING, Summary
 from genai_tui.visible import visible
-from genai_tui.widgets.states import shown
+from genai_tui.widgets.states import GLYPHS, shown
 
 GAP = 1
 
@@ -44,6 +44,7 @@ MORE = (
     Column("parent", "begun from", 10, 28, 39),
     Column("checkpoint", "saved at", 8, 9, 38, right=True),
     Column("host", "host", 6, 16, 37),
+    Column("phase", "doing", 10, 28, 36),
 )
 """Columns for those who want them."""
 EVERY = (*COLUMNS[:-1], *MORE, COLUMNS[-1])
@@ -89,6 +90,9 @@ def _state(cell: Cell) -> str:
     run = cell.run
     if cell.alerts and run.state in TRAINING:
         return f"{shown(run.state)} !{cell.alerts}"
+    doing = run.status.phase.partition(" ")[0]
+    if run.state in ("starting", "running") and doing not in ("", "training"):
+        return f"{GLYPHS[run.state]} {doing}"
     place = run.status.waits.partition(" ")[0]  # "2nd"
     queued = run.state == "queued" and place[:1].isdecimal()
     return f"{shown(run.state)} {place}" if queued else shown(run.state)
@@ -162,6 +166,12 @@ def _parent(cell: Cell) -> str:
     return f"{run.parent.rpartition('-')[2]}@{run.parent_step or 0}" if run.parent else ""
 
 
+def _phase(cell: Cell) -> str:
+    status = cell.run.status
+    live = cell.run.state in TRAINING
+    return amounts.phase(status.phase, status.phase_done, status.phase_of) if live else ""
+
+
 def _checkpoint(cell: Cell) -> str:
     saved = cell.run.status.checkpoint
     return "" if saved is None else amounts.count(saved)
@@ -185,6 +195,7 @@ _TEXTS: dict[str, Callable[[Cell], str]] = {
     "note": _note,
     "parent": _parent,
     "checkpoint": _checkpoint,
+    "phase": _phase,
     "host": _host,
     "age": _age,
 }
