@@ -81,7 +81,7 @@ def test_a_training_tells_how_far_its_validation_is(tmp_path: Path) -> None:
 
     heard: list[Phase] = []
     knobs = {"steps": 4, "validate_every": 4, "validate_batches": 3, "batch_size": 2}
-    list(train(job(tmp_path, progress=heard.append, **knobs)))
+    list(train(job(tmp_path, None, progress=heard.append, **knobs)))
     assert [(p.name, p.step, p.done, p.of) for p in heard if p.name == "validating"] == [
         ("validating", 4, n, 3) for n in range(1, 4)
     ]
