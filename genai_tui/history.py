@@ -21,12 +21,17 @@ LARGEST_STEP = 2**53
 
 
 class Track:
-    """One scalar of a run: its steps and values, sorted by step, in columns that grow."""
+    """One scalar of a run: its steps and values, sorted by step, in columns that grow.
 
-    __slots__ = ("_steps", "_values", "cuts")
+    Most scalars are logged with every step: as long as that is so, their steps are those of
+    `times`, and are kept once.
+    """
 
-    def __init__(self) -> None:
-        self._steps, self._values = Column(), Column()
+    __slots__ = ("_own", "_times", "_values", "cuts")
+
+    def __init__(self, times: "Track | None" = None) -> None:
+        self._times = times
+        self._own, self._values = Column(), Column()
         self.cuts = 0
         """How often points were taken away; who keeps something beside the points looks here."""
 
@@ -35,7 +40,7 @@ class Track:
 
     @property
     def steps(self) -> Floats:
-        return self._steps.view
+        return self._own.view if self._times is None else self._times.steps[: len(self)]
 
     @property
     def values(self) -> Floats:
@@ -47,16 +52,24 @@ class Track:
         if steps[0] < before or np.any(steps[1:] < steps[:-1]):
             ordered = steps >= np.maximum(np.maximum.accumulate(steps), before)
             steps, values = steps[ordered], values[ordered]
-        self._steps.extend(steps)
+        if self._times is not None and not self._keeps_pace(self._times, steps):
+            self._own.extend(self.steps)
+            self._times = None
+        if self._times is None:
+            self._own.extend(steps)
         self._values.extend(values)
 
     def cut(self, step: int) -> None:
         """Forgets the points beyond ``step``."""
         size = int(np.searchsorted(self.steps, step, side="right"))
         if size < len(self):
-            self._steps.cut(size)
+            self._own.cut(size)
             self._values.cut(size)
             self.cuts += 1
+
+    def _keeps_pace(self, times: "Track", steps: Floats) -> bool:
+        """Whether the next steps are those of ``times`` as well."""
+        return np.array_equal(times.steps[len(self) : len(self) + len(steps)], steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +190,7 @@ class History:
             if len(self.values) + len(self.rates) >= MOST_SERIES:
                 self.damaged += 1
                 return
-            track = tracks[key] = Track()
+            track = tracks[key] = Track(self.times)
         steps, values = parts[0]
         if len(parts) > 1:
             steps = np.concatenate([steps for steps, _ in parts])
