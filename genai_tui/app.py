@@ -126,7 +126,7 @@ class StudioApp(AlarmHost[None]):
         return BY_NAME[HOME].make(self) if self._open_run is None else Screen()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        return [*super().get_line_filters(), self._visible]
+        return [self._visible, *super().get_line_filters()]
 
     def on_mount(self) -> None:
         self.feed.start()

@@ -1,13 +1,16 @@
 """The part of the App that follows the user's settings: a change of one has its effect at once."""
 
+from collections.abc import Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
 from textual.binding import Binding
 from textual.dom import DOMNode
+from textual.filter import LineFilter
 from textual.keys import format_key
 from textual.reactive import Reactive
 
 from genai_tui.images.detect import Graphics, chosen, next_way
+from genai_tui.likeness import Ascii
 from genai_tui.pacing import FRAME_SECONDS, PacedApp
 from genai_tui.settings import Settings
 from genai_tui.visible import visible
@@ -36,6 +39,7 @@ class PreferringApp(PacedApp[T]):
         self.animation_level = "none"
         self._found = graphics or Graphics()
         self._told_clashes: set[str] = set()
+        self._ascii: Ascii | None = None
         self.set_reactive(PreferringApp.settings, settings or Settings())
         self.set_reactive(PreferringApp.graphics, self._found)
 
@@ -43,6 +47,7 @@ class PreferringApp(PacedApp[T]):
         self._use_keys()
         self._use_theme()
         self._use_line()
+        self._use_letters()
 
     def watch_settings(self, before: Settings, now: Settings) -> None:
         if now.theme != before.theme:
@@ -51,6 +56,8 @@ class PreferringApp(PacedApp[T]):
             self._use_keys()
         if now.graphics != before.graphics:
             self._use_graphics(now.graphics)
+        if now.unicode != before.unicode:
+            self._use_letters()
         if (now.low_bandwidth, now.meter) != (before.low_bandwidth, before.meter):
             self._use_line()
 
@@ -82,6 +89,20 @@ class PreferringApp(PacedApp[T]):
         self.pace(FRAME_SECONDS if spared else 0.0)
         self.on_demand = spared
         self.meter(spared or self.settings.meter)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        filters = super().get_line_filters()
+        return [*filters, self._ascii] if self._ascii else filters
+
+    def _use_letters(self) -> None:
+        """Draws in ASCII where the terminal has nothing else, or where the user wants it."""
+        wish, had = self.settings.unicode, self._ascii
+        plain = wish == "no" or (wish == "auto" and not self._found.unicode)
+        self._ascii = Ascii() if plain else None
+        if bool(had) == plain:
+            return
+        self._use_graphics("ascii" if plain else self.settings.graphics)
+        self.refresh_css(animate=False)
 
     def _use_keys(self) -> None:
         self._told_clashes.clear()

@@ -15,6 +15,7 @@ Scalar = str | float | bool
 KEYS = "keys"
 """The table of the keys that the user has chosen, by what they are bound to."""
 NOTIFY = ("auto", "osc9", "osc777", "bell", "off")
+UNICODE = ("auto", "yes", "no")
 WAYS = ("auto", "kitty", "sixel", "octant", "quadrant", "half", "ascii")
 
 
@@ -41,6 +42,9 @@ class Settings:
     theme: Annotated[str, Meaning("colours of the studio")] = "textual-dark"
     graphics: Annotated[
         str, Meaning("how pictures are drawn; auto asks the terminal", choices=WAYS)
+    ] = "auto"
+    unicode: Annotated[
+        str, Meaning("letters beyond ASCII; auto goes by locale and terminal", choices=UNICODE)
     ] = "auto"
     smoothing: Annotated[
         float, Meaning("weight of the smoothing of curves", least=0.0, most=0.99, step=0.05)

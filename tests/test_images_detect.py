@@ -271,3 +271,21 @@ def test_a_locale_without_utf8_gets_characters_that_it_has() -> None:
     assert "UTF-8" in found.hint
     assert detect("auto", environ={"LC_ALL": "C", "LANG": "C.UTF-8"}).mode == "ascii"
     assert detect(environ={"LANG": "en_US.utf8"}).mode != "ascii"
+
+
+@pytest.mark.parametrize(
+    ("environ", "unicode"),
+    [
+        ({"LANG": "en_US.UTF-8", "TERM": "xterm-256color"}, True),
+        ({"TERM": "xterm-256color"}, True),
+        ({"LC_ALL": "C", "TERM": "xterm-256color"}, False),
+        ({"LANG": "en_US.UTF-8", "LC_CTYPE": "en_US.ISO-8859-1"}, False),
+        ({"LANG": "en_US.UTF-8", "TERM": "linux"}, False),
+        ({"LANG": "en_US.UTF-8", "TERM": "vt220"}, False),
+    ],
+)
+def test_what_is_drawn_beyond_ascii_depends_on_locale_and_terminal(
+    environ: dict[str, str], unicode: bool
+) -> None:
+    assert detect(None, environ).unicode is unicode
+    assert detect("half", environ).unicode is unicode

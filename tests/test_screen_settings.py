@@ -192,3 +192,27 @@ async def test_curves_that_are_on_the_screen_follow_their_settings(store: Store)
         await until(pilot, lambda: "smoothing 0.6" in screen_text(app))
         app.settings = replace(app.settings, smoothing=0.0, refresh=0.1)
         await until(pilot, lambda: "not smoothed" in screen_text(app))
+
+
+async def test_unicode_can_be_done_without(store: Store, file: Path) -> None:
+    build_runs.build(store, "fashion-vae", step=100)
+    app, feed = studio(store)
+    async with app.run_test(size=(120, 40)) as pilot:
+        feed.tell_runs()
+        await until(pilot, lambda: "fashion-vae" in screen_text(app))
+        assert not screen_text(app).isascii()
+        rows = await opened(app, pilot)
+        choose(rows, "unicode")
+        await pilot.press("left")
+        await until(pilot, lambda: app.settings.unicode == "no")
+        await pilot.pause()
+        assert screen_text(app).isascii()
+        assert app.graphics.mode == "ascii"
+        await pilot.press("q")
+        await until(pilot, lambda: "fashion-vae" in screen_text(app))
+        assert screen_text(app).isascii()
+        choose(await opened(app, pilot), "unicode")
+        await pilot.press("right")
+        await until(pilot, lambda: app.settings.unicode == "auto")
+        await pilot.pause()
+        assert not screen_text(app).isascii()

@@ -30,7 +30,10 @@ def test_a_file_changes_what_it_names(file: Path) -> None:
     ("text", "sentence"),
     [
         ("theme = ", "Invalid value"),
-        ('colour = "red"', "unknown setting 'colour'; there are runs, theme, graphics, smoothing"),
+        (
+            'colour = "red"',
+            "unknown setting 'colour'; there are runs, theme, graphics, unicode, smoothing",
+        ),
         ("theme = 3", "theme must be like 'textual-dark', not 3"),
         ("smoothing = true", "smoothing must be like 0.6, not true"),
         ('smoothing = "much"', "smoothing must be like 0.6, not 'much'"),

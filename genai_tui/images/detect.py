@@ -34,6 +34,7 @@ _PIXELS_IN_TMUX: dict[str, Version] = {"kitty": (0, 28), "ghostty": (1, 3, 2)}
 _OCTANTS: dict[str, Version] = {"kitty": (0, 40), "ghostty": (1, 2), "foot": (1, 20)}
 _NAME = re.compile(r"([A-Za-z]+)\W?(\d+(?:\.\d+)*)")
 _SILENT_TERMS = ("dumb", "linux", "screen", "unknown", "")
+_PLAIN_TERMS = ("dumb", "linux", "vt100", "vt102", "vt220")
 """TERMs of terminals that know no pixels and may print a question they do not understand."""
 _FIRST_OCTANT = 0x1CD00
 SIXEL_COLORS = 64
@@ -59,6 +60,8 @@ class Graphics:
     """What the user could do for better pictures; empty if nothing."""
     typed: str = ""
     """Keys typed while the terminal was asked, for the app to replay."""
+    unicode: bool = True
+    """Whether more than ASCII can be shown: by the locale, tmux and the kind of terminal."""
     ways: tuple[Mode, ...] = ()
     """All that this terminal can show, best first; empty if there is nothing but cells."""
 
@@ -108,6 +111,11 @@ def detect(
     never raises but ValueError for a name that is none.
     """
     environ = os.environ if environ is None else environ
+    found = _detect(override, environ, timeout)
+    return replace(found, unicode=found.unicode and _draws_unicode(environ))
+
+
+def _detect(override: str | None, environ: Mapping[str, str], timeout: float) -> Graphics:
     wanted = override or environ.get(VARIABLE, "")
     if wanted not in ("", "auto"):
         return _chosen(wanted, environ)
@@ -144,7 +152,12 @@ def _through_tmux(tmux: Tmux | None) -> Graphics:
         return Graphics(in_tmux=True, why="tmux does not say what is around it")
     if not tmux.utf8:
         return Graphics(
-            "ascii", "ascii", in_tmux=True, why="tmux runs without UTF-8", hint="start tmux with -u"
+            "ascii",
+            "ascii",
+            in_tmux=True,
+            why="tmux runs without UTF-8",
+            hint="start tmux with -u",
+            unicode=False,
         )
     name, cells = _readable(tmux.name), _cells_for(tmux.name)
     found = Graphics(cells, cells, in_tmux=True, cell=tmux.cell, why=f"tmux in {name}")
@@ -203,6 +216,11 @@ def _speaks_utf8(environ: Mapping[str, str]) -> bool:
     """By the locale; where none is set Python speaks UTF-8, and so do today's terminals."""
     locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or "UTF-8"
     return "utf8" in locale.lower().replace("-", "")
+
+
+def _draws_unicode(environ: Mapping[str, str]) -> bool:
+    """Whether letters beyond ASCII arrive, and the terminal's font has lines and dots."""
+    return _speaks_utf8(environ) and environ.get("TERM", "") not in _PLAIN_TERMS
 
 
 def _features_of(term: str) -> frozenset[str]:
