@@ -17,7 +17,7 @@ _FAR = 1e9
 """Columns from the view beyond which a neighbour is not told apart; its line is flat anyway."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Columns:
     """The points of one series, by dot column; all arrays have shape [K], K <= columns + 2.
 

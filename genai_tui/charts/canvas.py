@@ -135,6 +135,12 @@ class Canvas:
         self._back[rows, columns] = ord(glyph)
         self._back_ink[rows, columns] = ink
 
+    def afresh(self) -> "Canvas":
+        """The same dots before an empty background; they are shared and must not be added to."""
+        copy = Canvas(self.width, self.height)
+        copy._bits, copy._ink = self._bits, self._ink
+        return copy
+
     def over(self, below: "Canvas") -> None:
         """Lay this canvas on another of the same size: its dots hide those in the same cell."""
         free = self._bits == 0

@@ -106,10 +106,16 @@ def framed(width: int, height: int, x: Scale, y: Scale) -> Frame:
     return Frame(width, height, x, y, ticks, gutter, axis_rows)
 
 
+def traced(frame: Frame, faint: Sequence[Trace], lines: Sequence[Trace]) -> Canvas:
+    """The lines alone: `faint` ones lie behind the others; in each group the last one in front."""
+    canvas = _traced(frame, lines)
+    canvas.over(_traced(frame, faint))
+    return canvas
+
+
 def drawn(
     frame: Frame,
-    faint: Sequence[Trace],
-    lines: Sequence[Trace],
+    lines: Canvas,
     marks: Sequence[Mark],
     *,
     cursor: float | None = None,
@@ -117,11 +123,9 @@ def drawn(
 ) -> list[Row]:
     """The plot and its axes: `frame.height` rows of `frame.width` cells.
 
-    `faint` traces lie behind `lines`; in each group the last one lies in front. `message`
-    stands in the middle of the plot.
+    `lines` are as `traced` made them; `message` stands in the middle of the plot.
     """
-    canvas = _traced(frame, lines)
-    canvas.over(_traced(frame, faint))
+    canvas = lines.afresh()
     ticks = {frame.y_cell(tick.value): tick.label for tick in frame.y_ticks}
     _background(frame, canvas, ticks, cursor)
     plot = canvas.rows(BRAILLE_DOTS, blank=AXIS)

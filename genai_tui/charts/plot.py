@@ -8,8 +8,8 @@ import numpy as np
 
 from genai_tui.charts.axes import Scale, Sticky, grown
 from genai_tui.charts.buckets import Buckets, Floats
-from genai_tui.charts.canvas import DOTS_X, Row
-from genai_tui.charts.frame import Frame, Trace, blank, drawn, framed
+from genai_tui.charts.canvas import DOTS_X, Canvas, Row
+from genai_tui.charts.frame import Frame, Trace, blank, drawn, framed, traced
 from genai_tui.charts.legend import Reading, legend, unfolded
 from genai_tui.charts.palette import dash, faint_ink, line_ink
 from genai_tui.charts.series import Mark, Series, extent
@@ -43,6 +43,7 @@ class Plot:
         self.frame: Frame | None = None
         self._y_axis = Sticky()
         self._buckets = Buckets()
+        self._traced: tuple[tuple[Frame, list[Trace], list[Trace]], Canvas] | None = None
 
     def rows(
         self, series: Sequence[Series], marks: Sequence[Mark], view: View, width: int, height: int
@@ -88,7 +89,14 @@ class Plot:
         if self.frame.dots != dots:
             faint, lines = self._traces(series, x, self.frame.dots, view)
         message = "" if values else _nothing(view)
-        return drawn(self.frame, faint, lines, marks, cursor=view.cursor, message=message)
+        canvas = self._canvas(self.frame, faint, lines)
+        return drawn(self.frame, canvas, marks, cursor=view.cursor, message=message)
+
+    def _canvas(self, frame: Frame, faint: list[Trace], lines: list[Trace]) -> Canvas:
+        """The lines, traced anew unless they are the last ones: a cursor moves before them."""
+        if self._traced is None or self._traced[0] != (frame, faint, lines):
+            self._traced = (frame, faint, lines), traced(frame, faint, lines)
+        return self._traced[1]
 
     def _traces(
         self, series: Sequence[Series], x: Scale, dots: int, view: View

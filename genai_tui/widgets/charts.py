@@ -125,8 +125,14 @@ class Charts(Vertical):
 
     def read_at(self, instant: Instant | None) -> None:
         """Reads all charts at a moment; None is now."""
+        window = self.lens.window
         self.lens.read_at(instant)
-        self._redraw()
+        if self.lens.window != window:
+            self._redraw()
+            return
+        for chart in self.grid.shown:
+            chart.cursor = self.lens.cursor
+        self._say()
 
     def _redraw(self) -> None:
         self.grid.redraw()
