@@ -185,6 +185,7 @@ class Charts(Vertical):
 
     def action_newest(self) -> None:
         self.lens.newest()
+        self._redraw()
         self.post_message(self.Moved(None))
 
     def on_chart_pointed(self, event: Chart.Pointed) -> None:
