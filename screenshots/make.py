@@ -1,8 +1,8 @@
 """Makes the screenshots from the real app on real runs: ``python screenshots/make.py``.
 
 Trains some generators with the commands of the README (minutes on two cores; runs that are
-there already are used as they are), then drives the studio and saves what it shows: SVG of every
-screen and, where Chromium is installed, PNG of the ones with pictures.
+there already are used as they are), then drives the studio and saves what it shows. Needs Chromium,
+which draws Textual's SVG right.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -32,6 +32,8 @@ TRAININGS: dict[str, tuple[str, str, dict[str, str]]] = {
     "carbon-dioxide": ("autoregressive/series", "co2", {}),
 }
 SIZES = ((80, 24), (120, 40), (200, 60))
+USUAL, EVERYWHERE = (120, 40), ("runs", "run")
+COLOURS = 128
 BROWSER = (
     "--headless",
     "--no-sandbox",
@@ -40,6 +42,29 @@ BROWSER = (
     "--disable-background-networking",
 )
 LETTER = (12.2, 24.4)  # width and height in pixels of a cell in Textual's SVG
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A screen: the keys that lead there, with seconds to wait between them."""
+
+    name: str
+    keys: tuple[str | float, ...] = ()
+    opens_run: bool = False
+
+
+SCENES = (
+    Scene("runs"),
+    Scene("new-run", ("n", 6.0)),
+    Scene("compare", ("m", "down", "m", "down", "m", "C", 3.0)),
+    Scene("gallery", ("2", 3.0)),
+    Scene("gpus", ("3", 3.0)),
+    Scene("settings", ("4",)),
+    Scene("run", (), True),
+    Scene("help", ("question_mark",), True),
+    Scene("samples", ("v", 2.0), True),
+    Scene("playground", ("p", 20.0, "ctrl+s", 25.0), True),
+)
 
 
 def main() -> int:
@@ -85,36 +110,31 @@ def samples(run: Run, target: Path) -> None:
 
 
 async def photograph(store: Store, run: Run) -> None:
-    """Every screen at every size."""
+    """Every screen at the usual size, and the two that are seen most at all sizes."""
     for columns, rows in SIZES:
-        size = f"{columns}x{rows}"
-        async for name, app in screens(store, run, columns, rows):
-            file = HERE / f"{name}-{size}.svg"
-            app.save_screenshot(file.name, path=str(HERE))
-            print(file.name, flush=True)
-            if name in ("run", "runs", "maximised"):
-                to_png(file, columns, rows)
+        for scene in SCENES:
+            if (columns, rows) == USUAL or scene.name in EVERYWHERE:
+                await take(scene, store, run, columns, rows)
 
 
-async def screens(
-    store: Store, run: Run, columns: int, rows: int
-) -> AsyncIterator[tuple[str, StudioApp]]:
-    """The studio on one screen after the other."""
+async def take(scene: Scene, store: Store, run: Run, columns: int, rows: int) -> None:
+    """One picture of the studio, driven as a user would."""
     graphics = Graphics(mode="quadrant")
-    app = StudioApp(store, graphics=graphics)
+    opened = run if scene.opens_run else None
+    app = StudioApp(store, graphics=graphics, open_run=opened)
     async with app.run_test(size=(columns, rows)) as pilot:
         await settled(pilot)
-        yield "runs", app
-        await pilot.press("n")
-        await settled(pilot, 6.0)
-        yield "new-run", app
-    app = StudioApp(store, graphics=graphics, open_run=run)
-    async with app.run_test(size=(columns, rows)) as pilot:
+        for key in scene.keys:
+            if isinstance(key, float):
+                await settled(pilot, key)
+            else:
+                await pilot.press(key)
         await settled(pilot)
-        yield "run", app
-        await pilot.press("question_mark")
-        await settled(pilot)
-        yield "help", app
+        with tempfile.TemporaryDirectory() as scratch:
+            file = Path(scratch) / f"{scene.name}-{columns}x{rows}.svg"
+            app.save_screenshot(file.name, path=scratch)
+            to_png(file, HERE / file.with_suffix(".png").name, columns, rows)
+            print(file.stem, flush=True)
 
 
 async def settled(pilot: Pilot[None], seconds: float = 2.5) -> None:
@@ -122,19 +142,17 @@ async def settled(pilot: Pilot[None], seconds: float = 2.5) -> None:
     await pilot.pause(seconds)
 
 
-def to_png(file: Path, columns: int, rows: int) -> None:
+def to_png(file: Path, target: Path, columns: int, rows: int) -> None:
     """The SVG as a browser draws it."""
     browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
     if browser is None:
         print("no Chromium: the PNG is not made", file=sys.stderr)
         return
     width, height = round(columns * LETTER[0] + 20), round(rows * LETTER[1] + 60)
-    window, target = f"--window-size={width},{height}", f"--screenshot={file.with_suffix('.png')}"
-    subprocess.run(
-        [browser, *BROWSER, window, target, file.as_uri()],
-        check=True,
-        capture_output=True,
-    )
+    size, drawn = f"--window-size={width},{height}", f"--screenshot={target}"
+    subprocess.run([browser, *BROWSER, size, drawn, file.as_uri()], check=True, capture_output=True)
+    picture = Image.open(target).convert("RGB")
+    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(target, optimize=True)
 
 
 if __name__ == "__main__":
