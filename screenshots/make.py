@@ -33,7 +33,7 @@ TRAININGS: dict[str, tuple[str, str, dict[str, str]]] = {
 }
 SIZES = ((80, 24), (120, 40), (200, 60))
 USUAL, EVERYWHERE = (120, 40), ("runs", "run")
-COLOURS = 128
+COLOURS = 256
 BROWSER = (
     "--headless",
     "--no-sandbox",
@@ -125,7 +125,7 @@ async def take(scene: Scene, store: Store, run: Run, columns: int, rows: int) ->
     async with app.run_test(size=(columns, rows)) as pilot:
         await settled(pilot)
         for key in scene.keys:
-            if isinstance(key, float):
+            if isinstance(key, (int, float)):
                 await settled(pilot, key)
             else:
                 await pilot.press(key)
@@ -152,7 +152,9 @@ def to_png(file: Path, target: Path, columns: int, rows: int) -> None:
     size, drawn = f"--window-size={width},{height}", f"--screenshot={target}"
     subprocess.run([browser, *BROWSER, size, drawn, file.as_uri()], check=True, capture_output=True)
     picture = Image.open(target).convert("RGB")
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(target, optimize=True)
+    picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        target, optimize=True
+    )
 
 
 if __name__ == "__main__":
