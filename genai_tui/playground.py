@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct, field
 
 from backends.knob import Knob
-from backends.records import UNREADABLE, Modality, SampleRequest
+from backends.records import UNREADABLE, Modality, SampleRequest, Step
 from genai_tui.run import Run, RunError
 
 FOLDER, WATCH = "playground", "watch"
@@ -25,6 +25,7 @@ LINE_LIMIT = 1 << 16
 """Bytes of the longest line that a sampler takes."""
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 _DOCUMENT_LIMIT = 1 << 20
+LOSS = "validation/loss"
 MOST_KEPT = 1000
 """Results that are listed; older ones stay on disk."""
 
@@ -251,6 +252,19 @@ def tokens(run: Run, result: Result, index: int) -> Tokens | None:
         return msgspec.json.decode(document, type=Tokens)
     except (OSError, *UNREADABLE):
         return None
+
+
+def losses(run: Run) -> list[tuple[int, float]]:
+    """(step, validation loss) of a run so far, in the order of its log."""
+    found: list[tuple[int, float]] = []
+    offset, more = 0, True
+    while more:
+        chunk = run.read(offset)
+        offset, more = chunk.offset, chunk.more
+        for record in chunk.records:
+            if isinstance(record, Step) and LOSS in record.values:
+                found.append((record.step, float(record.values[LOSS])))
+    return found
 
 
 def best_step(steps: Sequence[int], losses: Sequence[tuple[int, float]]) -> int | None:

@@ -33,6 +33,8 @@ from genai_tui.playground import (
 from genai_tui.run import Run, RunError
 
 if TYPE_CHECKING:
+    import torch
+
     from backends.model import Model
     from backends.precision import Numerics
 
@@ -177,6 +179,7 @@ class Sampler:
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
         self._pen.tell(Drawn(id=ask.id, count=count, seconds=seconds))
+        _give_back(model.device)
 
     def _model(self, step: int) -> "tuple[Model, Numerics]":
         from backends import catalogue
@@ -188,6 +191,14 @@ class Sampler:
                 self._warm.popitem(last=False)
         self._warm.move_to_end(step)
         return self._warm[step]
+
+
+def _give_back(device: "torch.device") -> None:
+    """Leaves the memory of a GPU that a drawing has used to the training."""
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.empty_cache()
 
 
 def _sweep(folder: Path) -> None:

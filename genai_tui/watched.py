@@ -24,7 +24,7 @@ WATCHED_PICTURES, WATCHED_TEXTS = 16, 8
 MOST_FRAMES, MOST_TOKENS = 48, 4096
 """Pictures that are kept of one way, evenly spread over it; and tokens of one text."""
 ALTERNATIVES = 5
-EVERY = 0.04
+EVERY = 0.05
 """Seconds between two tales of a text or of the progress."""
 SHARE = 10
 """Telling may take one part in so many of the time."""

@@ -14,7 +14,7 @@ from backends.records import Modality, SampleRequest, Step
 from genai_tui import launch
 from genai_tui.log import Log
 from genai_tui.playground import Open, Stop
-from genai_tui.screens import playground
+from genai_tui.screens import playground, sampling
 from genai_tui.screens.playground import PlaygroundScreen
 from genai_tui.screens.run import RunScreen
 from genai_tui.store import Store
@@ -52,7 +52,7 @@ class Play:
         if self.theme:
             self.app.theme = self.theme
         self.app.push_screen(self.screen)
-        await until(pilot, lambda: self.screen._opened is not None)
+        await until(pilot, lambda: self.screen.opened is not None)
         await pilot.pause()
 
     async def press(self, pilot: Pilot[None], *keys: str) -> None:
@@ -98,7 +98,7 @@ async def test_p_on_a_run_opens_it_and_escape_leads_back_and_ends_the_sampler(
         made.append(FakeSampler(*arguments, modality="image", knobs=VAE))
         return made[-1]
 
-    monkeypatch.setattr(playground, "Sampler", begin)
+    monkeypatch.setattr(sampling, "Sampler", begin)
     run = build_runs.build(store, "shoes", telemetry=0)
     (run.path / "checkpoints/step-000500").mkdir(parents=True)
     app, feed = studio(store, run)

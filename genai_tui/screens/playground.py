@@ -1,34 +1,23 @@
 """The playground: draws from any checkpoint of a run, as asked, and shows how it comes about."""
 
-from collections.abc import Callable, Sequence
-from typing import ClassVar, Protocol, cast
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, cast
 
 from textual import events, on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.screen import Screen
 
 from backends.knob import Knob
-from backends.records import SampleRequest, Step
+from backends.records import SampleRequest
 from genai_tui import playground
 from genai_tui.command_line import wrapped
-from genai_tui.playground import (
-    Advanced,
-    Ask,
-    Draw,
-    Drawn,
-    Open,
-    Opened,
-    Refused,
-    Result,
-    Stop,
-    Told,
-    Wrote,
-)
+from genai_tui.player import Player, PlayError
+from genai_tui.playground import Advanced, Drawn, Opened, Refused, Result, Wrote
 from genai_tui.run import Run, RunError
-from genai_tui.sampler import Sampler
+from genai_tui.screens.sampling import Begin, Sampling
 from genai_tui.visible import visible
 from genai_tui.widgets.config_form import FILTER_TOOLTIP, ConfigForm
 from genai_tui.widgets.field import Field, entitle
@@ -51,23 +40,12 @@ LOOK_SECONDS = 3.0
 LARGEST_SEED = 2**32 - 1
 
 
-class Warm(Protocol):
-    """A sampling process; see :class:`genai_tui.sampler.Sampler`."""
-
-    def ask(self, ask: Ask) -> None: ...
-    def close(self) -> None: ...
-
-
-Begin = Callable[[Run, Callable[[Told], object], Callable[[str], object]], Warm]
-"""Makes a sampler of a run, given whom it tells what, and whom that it has died."""
-
-
 def _binding(key: str, action: str, name: str, tooltip: str, *, show: bool = True) -> Binding:
     return Binding(key, action, name, show=show, tooltip=tooltip, id=f"playground.{action}")
 
 
-class PlaygroundScreen(Screen[None]):
-    """Holds the sampler, and what was asked of it; widgets are told what to show."""
+class PlaygroundScreen(Sampling):
+    """Turns the form into drawings; widgets are told what to show of them."""
 
     CSS_PATH = "playground.tcss"
     HORIZONTAL_BREAKPOINTS = BREAKPOINTS
@@ -96,13 +74,6 @@ class PlaygroundScreen(Screen[None]):
             self.results = results
             self.show = show  # id of the one to be shown
 
-    class Heard(Message, bubble=False):
-        """The sampler has told something; or, as text, has died."""
-
-        def __init__(self, told: Told | str) -> None:
-            super().__init__()
-            self.told = told
-
     class Known(Message, bubble=False):
         """What a model of that kind can be asked for, by the catalogue."""
 
@@ -111,14 +82,11 @@ class PlaygroundScreen(Screen[None]):
             self.knobs = knobs
 
     def __init__(self, run: Run, *, step: int | None = None, begin: Begin | None = None) -> None:
-        super().__init__()
-        self.run = run
+        super().__init__(run, begin)
         self._step = step  # the checkpoint that the user came for
-        self._sampler = (begin or Sampler)(run, self._hear, self._hear)
+        self._player = Player()
         self._checkpoints = Checkpoints()
         self._knobs: Sequence[Knob] = ()
-        self._opened: int | None = None  # the checkpoint that the sampler has at hand
-        self._drawing: Draw | None = None
 
     def compose(self) -> ComposeResult:
         yield Field(id="head")
@@ -134,13 +102,13 @@ class PlaygroundScreen(Screen[None]):
         entitle(self._form, "ask")
         self._showing.say("ctrl+s draws what the form asks for · enter on a kept result repeats it")
         self._form.focus()
-        self._say("looking for checkpoints…")
+        self.say("looking for checkpoints…")
         self.action_look()
         self.set_interval(LOOK_SECONDS, self._look_for_checkpoints)
         self._ask_catalogue()
 
     def on_unmount(self) -> None:
-        self._sampler.close()
+        self._player.stop()
 
     @property
     def _form(self) -> ConfigForm:
@@ -159,10 +127,8 @@ class PlaygroundScreen(Screen[None]):
     @work(thread=True, exclusive=True, group="look")
     def _look_into_folder(self) -> None:
         steps = self.run.checkpoint_steps()
-        best = playground.best_step(steps, _losses(self.run))
-        self.post_message(
-            self.Looked(Checkpoints(tuple(steps), best), playground.results(self.run))
-        )
+        found = Checkpoints(tuple(steps), playground.best_step(steps, playground.losses(self.run)))
+        self.post_message(self.Looked(found, playground.results(self.run)))
 
     @on(Looked)
     def _take_look(self, event: Looked) -> None:
@@ -173,9 +139,10 @@ class PlaygroundScreen(Screen[None]):
         if event.checkpoints != self._checkpoints:
             self._take_checkpoints(event.checkpoints)
         if not self._checkpoints.steps:
-            self._say("no checkpoint yet: c on the run's screen writes one, ctrl+r looks again")
-        elif self._opened is None:
-            self._open()
+            self.say("no checkpoint yet: c on the run's screen writes one, ctrl+r looks again")
+        elif self.opened is None and self.drawing is None:
+            newest = self._checkpoints.steps[-1]
+            self.open_checkpoint(newest if self._step is None else self._step)
 
     def _take_checkpoints(self, checkpoints: Checkpoints) -> None:
         """Offers them; what is being typed meanwhile is left alone."""
@@ -191,11 +158,6 @@ class PlaygroundScreen(Screen[None]):
     def _look_for_checkpoints(self) -> None:
         if tuple(self.run.checkpoint_steps()) != self._checkpoints.steps:
             cast(App[object], self.app).call_from_thread(self.action_look)
-
-    def _open(self) -> None:
-        step = self._checkpoints.steps[-1] if self._step is None else self._step
-        self._say("the sampler is starting…")
-        self._sampler.ask(Open(step=step))
 
     @work(thread=True, group="catalogue")
     def _ask_catalogue(self) -> None:
@@ -213,7 +175,7 @@ class PlaygroundScreen(Screen[None]):
 
     @on(Known)
     def _take_known(self, event: Known) -> None:
-        if self._opened is None and not self._knobs:
+        if self.opened is None and not self._knobs:
             self._know(event.knobs)
 
     def _know(self, knobs: Sequence[Knob]) -> None:
@@ -262,19 +224,13 @@ class PlaygroundScreen(Screen[None]):
     # ------------------------------------------------------------------ drawing
 
     def action_draw(self) -> None:
-        """Draws what the form asks for; a drawing under way makes room for it."""
+        """Draws what the form asks for."""
         draft = self.draft
         if isinstance(draft, str):
-            self._complain(draft)
+            self.complain(draft)
             return
-        if self._drawing is not None:
-            self._sampler.ask(Stop(id=self._drawing.id))
-        self._drawing = Draw(
-            id=playground.new_id(), step=draft.step, request=draft.request, watch=draft.watch
-        )
         self._showing.begin()
-        self._say("drawing…")
-        self._sampler.ask(self._drawing)
+        self.draw(draft.step, draft.request, watch=draft.watch)
 
     def action_another(self) -> None:
         seed = self._form.text("what", "seed")
@@ -297,56 +253,50 @@ class PlaygroundScreen(Screen[None]):
             self._type({"around": str(event.tile)})
             self.action_draw()
 
-    def action_leave(self) -> None:
-        if self._drawing is not None:
-            self._sampler.ask(Stop(id=self._drawing.id))
-            self._say("stopping…")
+    @on(Gallery.SoundWanted)
+    def _play_sound(self, event: Gallery.SoundWanted) -> None:
+        if self._player.is_playing:
+            self._player.stop()
         else:
+            self._start_sound(event.sound)
+
+    @work(thread=True, group="sound")
+    def _start_sound(self, sound: Path) -> None:
+        try:
+            self._player.play(sound)
+        except PlayError as error:
+            self.post_message(self.Heard(Refused(why=str(error))))
+
+    @on(Gallery.PathWanted)
+    def _copy_path(self, event: Gallery.PathWanted) -> None:
+        cast(App[object], self.app).copy_to_clipboard(str(event.path))
+        self.notify(visible(f"{event.path} is in the clipboard."), markup=False)
+
+    def action_leave(self) -> None:
+        if not self.stop_drawing():
             self.post_message(self.Closed())
 
     # ------------------------------------------------------------------ what the sampler tells
 
-    def _hear(self, told: Told | str) -> None:
-        self.post_message(self.Heard(told))
+    def take_opened(self, told: Opened) -> None:
+        self._know(told.knobs)
+        if self.drawing is None:
+            self.say(f"warm on {told.device}")
 
-    @on(Heard)
-    def _take_told(self, event: Heard) -> None:
-        told = event.told
-        if isinstance(told, str):
-            self._drawing, self._opened = None, None
-            self._say(told)
-            self._complain(f"{told}; the next drawing starts another")
-        elif isinstance(told, Opened):
-            self._opened = told.step
-            self._know(told.knobs)
-            if self._drawing is None:
-                self._say(f"warm on {told.device}")
-        elif isinstance(told, Refused):
-            self._take_refusal(told)
-        elif self._drawing is not None and told.id == self._drawing.id:
-            self._take_news(told)
-
-    def _take_refusal(self, told: Refused) -> None:
-        mine = self._drawing is not None and told.id == self._drawing.id
-        if mine:
-            self._drawing = None
-        if mine or not told.id:
-            self._say(told.why)
-        if told.why != "stopped":
-            self._complain(told.why)
-        if mine and self._showing.result is not None:
-            self._show_result(self._showing.result)
-
-    def _take_news(self, told: Advanced | Wrote | Drawn) -> None:
-        if isinstance(told, Advanced):
-            self._say(f"drawing · {told.share:.0%}")
-            self._showing.follow(told)
-        elif isinstance(told, Wrote):
+    def take_news(self, told: Advanced | Wrote) -> None:
+        if isinstance(told, Wrote):
             self._showing.grow(told)
-        elif self._drawing is not None:
-            self._opened, self._drawing = self._drawing.step, None
-            self._say(f"{told.count} samples in {told.seconds:.2g} s")
-            self._read_results(told.id)
+        else:
+            self.say(f"drawing · {told.share:.0%}")
+            self._showing.follow(told)
+
+    def take_drawn(self, told: Drawn) -> None:
+        self.say(f"{told.count} samples in {told.seconds:.2g} s")
+        self._read_results(told.id)
+
+    def take_end(self) -> None:
+        if self._showing.result is not None:
+            self._show_result(self._showing.result)
 
     # ------------------------------------------------------------------ what is kept
 
@@ -395,7 +345,7 @@ class PlaygroundScreen(Screen[None]):
         values = refilled(self._checkpoints, self._knobs, step, request)
         self._form.fill({**values, WATCH: self._form.text(*WATCH)})
 
-    def _say(self, sentence: str) -> None:
+    def say(self, sentence: str) -> None:
         try:
             spec = self.run.spec()
             what = f"{spec.model} · {spec.dataset}"
@@ -405,22 +355,3 @@ class PlaygroundScreen(Screen[None]):
         head.show(
             ("playground  ", "bold"), f"{self.run.label}  ", (f"{what}  ", "$text-muted"), sentence
         )
-
-    def _complain(self, sentence: str) -> None:
-        self.notify(visible(sentence), severity="error", markup=False)
-
-
-def _losses(run: Run) -> list[tuple[int, float]]:
-    """(step, validation loss) of a run so far."""
-    found: list[tuple[int, float]] = []
-    offset, more = 0, True
-    while more:
-        chunk = run.read(offset)
-        offset, more = chunk.offset, chunk.more
-        steps = (record for record in chunk.records if isinstance(record, Step))
-        found += [
-            (one.step, float(one.values["validation/loss"]))
-            for one in steps
-            if "validation/loss" in one.values
-        ]
-    return found

@@ -23,8 +23,9 @@ Caption = Callable[[int], str]
 """What is said of a tile."""
 
 
-def _hidden(key: str, action: str, tooltip: str, *, show: bool = False) -> Binding:
-    return Binding(key, action, tooltip.partition(";")[0].lower(), show=show, tooltip=tooltip)
+def _key(key: str, action: str, name: str, tooltip: str, *, show: bool = False) -> Binding:
+    id = f"gallery.{name.replace(' ', '-')}"
+    return Binding(key, action, name, show=show, tooltip=tooltip, id=id)
 
 
 class Gallery(Vertical, can_focus=True):
@@ -45,23 +46,37 @@ class Gallery(Vertical, can_focus=True):
             super().__init__()
             self.tile = tile
 
+    class SoundWanted(Message):
+        """The user wants to hear a tile."""
+
+        def __init__(self, sound: Path) -> None:
+            super().__init__()
+            self.sound = sound
+
+    class PathWanted(Message):
+        """The user wants to know where a tile is."""
+
+        def __init__(self, path: Path) -> None:
+            super().__init__()
+            self.path = path
+
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("w", "watch", "watch", tooltip="How the samples came about, or what they are",
-                id="gallery.watch"),
-        Binding("n", "neighbours", "neighbours", tooltip="Draw samples near this one",
-                id="gallery.neighbours"),
-        _hidden("left", "point(-1)", "The tile before; while watching, the moment before"),
-        _hidden("right", "point(1)", "The next tile; while watching, the next moment"),
-        _hidden("up,k", "row(-1)", "The tile above"),
-        _hidden("down,j", "row(1)", "The tile below"),
-        _hidden("pageup", "page(-1)", "The page before"),
-        _hidden("pagedown", "page(1)", "The next page"),
-        _hidden("home", "end(0)", "The first tile or moment"),
-        _hidden("end", "end(1)", "The last tile or moment"),
-        _hidden("enter", "alone", "This tile alone, or all of them"),
-        _hidden("space", "play", "Play the way, or stop it"),
-        _hidden("t", "raw", "The way as the network sees it, or as it will become"),
-    ]  # fmt: skip
+        _key("w", "watch", "watch", "How the samples came about, or what they are", show=True),
+        _key("n", "neighbours", "neighbours", "Draw samples near this one", show=True),
+        _key("left", "point(-1)", "before", "The tile before; while watching, the moment before"),
+        _key("right", "point(1)", "next", "The next tile; while watching, the next moment"),
+        _key("up,k", "row(-1)", "row above", "The tile above"),
+        _key("down,j", "row(1)", "row below", "The tile below"),
+        _key("pageup", "page(-1)", "page before", "The page before"),
+        _key("pagedown", "page(1)", "next page", "The next page"),
+        _key("home", "end(0)", "first", "The first tile or moment"),
+        _key("end", "end(1)", "last", "The last tile or moment"),
+        _key("enter", "alone", "tile alone", "This tile alone, or all of them"),
+        _key("space", "play", "play", "Play the way, or stop it"),
+        _key("t", "raw", "raw", "The way as the network sees it, or as it will become"),
+        _key("o", "sound", "sound", "Play the sound; again: silence"),
+        _key("y", "copy", "copy path", "Copy the path of this tile"),
+    ]
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -179,9 +194,11 @@ class Gallery(Vertical, can_focus=True):
             return self._drawn.moments > 0
         if action == "neighbours":
             return self._drawn.latent
+        if action == "sound":
+            return bool(self._drawn.tiles) and self._drawn.sounds
         if action == "raw":
             return self._look.moment is not None and bool(self._drawn.seen)
-        return bool(self._drawn.tiles) if action == "alone" else True
+        return bool(self._drawn.tiles) if action in ("alone", "copy") else True
 
     def action_point(self, by: int) -> None:
         self._stop()
@@ -230,6 +247,12 @@ class Gallery(Vertical, can_focus=True):
 
     def action_neighbours(self) -> None:
         self.post_message(self.NeighboursWanted(self._tile))
+
+    def action_sound(self) -> None:
+        self.post_message(self.SoundWanted(self._drawn.tiles[self._tile].with_suffix(".wav")))
+
+    def action_copy(self) -> None:
+        self.post_message(self.PathWanted(self._drawn.tiles[self._tile]))
 
     def _point(self, tile: int) -> None:
         if self._drawn.tiles:

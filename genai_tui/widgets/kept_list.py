@@ -24,6 +24,7 @@ class KeptList(OptionList):
             "show",
             show=False,
             tooltip="Show this result and fill in the form as it was",
+            id="kept.show",
         ),
         Binding("d,delete", "delete", "delete", tooltip="Delete this result", id="kept.delete"),
     ]

@@ -27,7 +27,7 @@ class Drawn:
         meant: pictures of the way as the model took them to become, the first first.
         seen: the same as the network saw them; as many, or none.
         walk: whether the tiles themselves are a walk, one after the other.
-        plain: whether the tiles are what the model drew, not pictures of it.
+        sounds: whether the tiles are pictures of sounds, beside their files.
         latent: whether samples near one of them can be drawn.
     """
 
@@ -35,7 +35,7 @@ class Drawn:
     meant: Sequence[Path] = ()
     seen: Sequence[Path] = ()
     walk: bool = False
-    plain: bool = True
+    sounds: bool = False
     latent: bool = False
 
     @property
@@ -43,7 +43,7 @@ class Drawn:
         """How many pictures the way has; 0 where nothing can be watched."""
         if self.walk:
             return len(self.tiles)
-        return len(self.meant) + (1 if self.plain and self.meant else 0)  # and the end itself
+        return len(self.meant) + (1 if self.meant and not self.sounds else 0)  # and the end itself
 
 
 @dataclass(frozen=True, slots=True)

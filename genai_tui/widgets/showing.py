@@ -133,6 +133,6 @@ def _drawn(run: Run, result: Result, *, latent: bool) -> Drawn:
         meant=tuple(playground.frames(run, result, "meant")),
         seen=tuple(playground.frames(run, result, "seen")),
         walk=bool(request.interpolate),
-        plain=not any(folder.glob("*.wav")),
+        sounds=any(folder.glob("*.wav")),
         latent=latent and request.around is None and not request.interpolate,
     )

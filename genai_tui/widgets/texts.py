@@ -1,7 +1,7 @@
 """Texts that were drawn: as they grow, to read, and token by token with what else they might be."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -21,6 +21,11 @@ LEVELS = (0.5, 0.1, 0.02, 0.004)
 SPACE = "␣"
 
 
+def _key(key: str, action: str, name: str, tooltip: str, *, show: bool = False) -> Binding:
+    id = f"texts.{name.replace(' ', '-')}"
+    return Binding(key, action, name, show=show, tooltip=tooltip, id=id)
+
+
 class Texts(ScrollView, can_focus=True):
     """All texts of a result; ``w`` puts a cursor on the tokens of those that were watched."""
 
@@ -30,21 +35,15 @@ class Texts(ScrollView, can_focus=True):
         for name in ("number", "prompt", "cursor", *(f"level-{i}" for i in range(len(LEVELS) + 1)))
     }
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "w",
-            "watch",
-            "watch",
-            tooltip="The probability of every token, with a cursor; or the texts alone",
-            id="texts.watch",
-        ),
-        Binding("left", "point(-1)", "token before", show=False, tooltip="The token before"),
-        Binding("right", "point(1)", "next token", show=False, tooltip="The next token"),
-        Binding("up,k", "line(-1)", "up", show=False, tooltip="Up; while watching, a text up"),
-        Binding("down,j", "line(1)", "down", show=False, tooltip="Down; or to the next text"),
-        Binding("pageup", "page(-1)", "page up", show=False, tooltip="A page up"),
-        Binding("pagedown", "page(1)", "page down", show=False, tooltip="A page down"),
-        Binding("home", "end(0)", "begin", show=False, tooltip="The first token of the text"),
-        Binding("end", "end(1)", "end", show=False, tooltip="The last token of the text"),
+        _key("w", "watch", "watch", "How likely every token was; or the texts alone", show=True),
+        _key("left", "point(-1)", "token before", "The token before"),
+        _key("right", "point(1)", "next token", "The next token"),
+        _key("up,k", "line(-1)", "up", "A line up; while watching, to the text before"),
+        _key("down,j", "line(1)", "down", "A line down; while watching, to the next text"),
+        _key("pageup", "page(-1)", "page up", "A page up"),
+        _key("pagedown", "page(1)", "page down", "A page down"),
+        _key("home", "end(0)", "first token", "The first token of the text"),
+        _key("end", "end(1)", "last token", "The last token of the text"),
     ]
     DEFAULT_CSS = """
     Texts {
@@ -104,11 +103,19 @@ class Texts(ScrollView, can_focus=True):
         return [index for index, way in enumerate(self._ways) if way is not None and way.tokens]
 
     def _arrange(self) -> None:
+        """Lays all out anew, and repaints the lines that are others now."""
         width = self.scrollable_content_region.width
+        before = (self._watching, self._lines)
         self._lines = laid_out([self._source(index) for index in range(len(self._texts))], width)
-        self.virtual_size = Size(width, max(1, len(self._lines)))
         self._entitle()
-        self.refresh()
+        if before[0] != self._watching or len(before[1]) != len(self._lines):
+            self.virtual_size = Size(width, max(1, len(self._lines)))
+            self.refresh()
+        self._repaint(y for y, pair in enumerate(zip(before[1], self._lines)) if pair[0] != pair[1])  # noqa: B905
+
+    def _repaint(self, lines: Iterable[int]) -> None:
+        for y in lines:
+            self.refresh_line(y - self.scroll_offset.y)
 
     def _source(self, index: int) -> Source:
         way = self._way(index)
