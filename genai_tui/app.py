@@ -208,7 +208,7 @@ class StudioApp(AlarmHost[None]):
         else:
             self.pop_screen()
 
-    def on_run_screen_samples_wanted(self, event: "SamplesMessage") -> None:
+    def on_commanding_samples_wanted(self, event: "SamplesMessage") -> None:
         self.open_samples(event.run_id, event.relative)
 
     def on_gallery_screen_opened(self, event: "SamplesMessage") -> None:

@@ -70,6 +70,9 @@ class Settings:
         str,
         Meaning("run for an alert, without a shell, the alert as JSON on its standard input"),
     ] = ""
+    exports: Annotated[
+        str, Meaning("folder of exported samples; empty is the working directory")
+    ] = ""
     keys: Mapping[str, str] = field(default_factory=dict[str, str])
 
 

@@ -90,9 +90,9 @@ def facts(screen: SamplesScreen) -> str:
 
 
 def seen(screen: SamplesScreen) -> np.ndarray:
-    picture = screen.query_one(ImageView)._picture
-    assert picture is not None
-    return picture
+    (view,) = (view for view in screen.query(ImageView) if view.display)
+    assert view._picture is not None
+    return view._picture
 
 
 # ---------------------------------------------------------------------------- pictures
@@ -212,6 +212,21 @@ async def test_enter_on_the_panel_of_a_run_opens_it_at_the_step_that_is_seen(
         feed.look()
         assert isinstance(app.screen, SamplesScreen)
         await until(pilot, lambda: "step 600 · 4 of 5" in title(app.screen))  # pyright: ignore[reportArgumentType]
+
+
+async def test_v_on_the_list_opens_the_samples_of_the_chosen_run(
+    store: Store, clothes: Run
+) -> None:
+    app, feed = studio(store)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: feed.listener)
+        await pilot.press("v")
+        feed.tell_runs()
+        await until(pilot, lambda: clothes.label in screen_text(app))
+        await pilot.press("v")
+        await until(pilot, lambda: isinstance(app.screen, SamplesScreen))
+        feed.look()
+        await until(pilot, lambda: "step 800 · 5 of 5" in title(app.screen))  # pyright: ignore[reportArgumentType]
 
 
 async def test_a_run_without_samples_says_how_to_get_some(store: Store) -> None:
@@ -376,6 +391,36 @@ async def test_y_copies_the_path_and_shows_it(store: Store, clothes: Run) -> Non
         await pilot.press("down", "y")
         assert app.clipboard == str(clothes.path / "samples" / "step-000800" / "000.png")
         await until(pilot, lambda: "Copied: " in screen_text(app))
+
+
+async def test_an_export_goes_to_the_folder_of_the_settings_and_says_where(
+    store: Store, clothes: Run, tmp_path: Path
+) -> None:
+    app, feed = studio(store, clothes)
+    app.settings = type(app.settings)(exports=str(tmp_path / "taken away"))
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await opened(pilot, feed)
+        for number in (1, 2):
+            await pilot.press("down", "E")
+            await until(pilot, lambda: isinstance(app.screen, Choose))
+            await pilot.press("enter")
+            made = tmp_path / "taken away" / f"clothes-step-000800-00{number - 1}.png"
+            await until(pilot, made.is_file)
+        await until(pilot, lambda: "Exported" in screen_text(app))
+
+
+async def test_on_a_spared_line_blinking_asks_for_its_pictures(store: Store, clothes: Run) -> None:
+    app, feed = studio(store, clothes)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot, feed)
+        app.on_demand = True
+        await until(pilot, lambda: "draws them" in screen_text(app))
+        await pilot.press("b")
+        await settled(pilot, screen)
+        await until(pilot, lambda: "draws them" not in screen_text(app))
+        await pilot.press("b")
+        await settled(pilot, screen)
+        assert "step 800" in title(screen)
 
 
 HOSTILE = "\x1b]0;owned\x07[bold]x[/]\u202e\x9b2J"

@@ -93,6 +93,10 @@ class ImageView(Widget):
         self._caption, self._scale = caption, scale
         self.refresh()
 
+    def shows(self, picture: Picture) -> bool:
+        """Whether this is the picture shown."""
+        return _equal(picture, self._picture)
+
     @property
     def graphics(self) -> Graphics:
         """What the terminal can do, as `detect` found."""

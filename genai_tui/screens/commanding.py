@@ -16,6 +16,7 @@ from backends.records import Command, Verb
 from genai_tui import amounts, lineage
 from genai_tui.feed import Feed
 from genai_tui.lineage import Fork
+from genai_tui.sample_files import folder_of
 from genai_tui.store import LIVE, Run, RunError, Store, Summary
 from genai_tui.visible import visible
 
@@ -84,6 +85,14 @@ class Commanding(Screen[None]):
         def __init__(self, fork: Fork) -> None:
             super().__init__()
             self.fork = fork
+
+    class SamplesWanted(Message):
+        """The user wants to go through all samples of a run, from those in a folder on."""
+
+        def __init__(self, run_id: str, relative: str) -> None:
+            super().__init__()
+            self.run_id = run_id
+            self.relative = relative
 
     # Textual repaints the whole screen when focus moves; the two widgets repaint themselves.
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
@@ -193,6 +202,14 @@ class Commanding(Screen[None]):
             self.studio.call_from_thread(self.say, str(error), severe=True)
         else:
             self.post_message(self.ForkWanted(found))
+
+    def on_samples_opened(self) -> None:
+        self.action_samples()
+
+    def action_samples(self) -> None:
+        run = self.chosen
+        if run is not None and run.state != "broken":
+            self.post_message(self.SamplesWanted(run.id, folder_of(run.status.sample)))
 
     def command(self, verb: Verb) -> None:
         """Leaves a command for the worker, or says why not."""

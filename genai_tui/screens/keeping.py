@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from textual import work
 from textual.app import App
@@ -15,6 +15,7 @@ from textual.widget import Widget
 from genai_tui import sample_files, stars
 from genai_tui.player import Player, PlayError
 from genai_tui.sample_files import Drawn
+from genai_tui.settings import Settings
 from genai_tui.stars import Keepsake
 from genai_tui.store import Run, RunError
 from genai_tui.visible import visible
@@ -30,6 +31,12 @@ class Chosen:
     run: Run
     drawn: Drawn
     tile: int | None = None
+
+
+class Preferring(Protocol):
+    """What this needs of the App."""
+
+    settings: Settings
 
 
 def quiet(key: str, action: str, name: str, tooltip: str, id: str) -> Binding:
@@ -144,7 +151,8 @@ class Keeping(Screen[None]):
     @property
     def exports(self) -> Path:
         """The folder that files go to."""
-        return Path.cwd()
+        chosen = cast("Preferring", self.studio).settings.exports
+        return Path(chosen).expanduser().absolute() if chosen else Path.cwd()
 
     @work(thread=True, group="keepsakes")
     def _star(self, chosen: Chosen) -> None:

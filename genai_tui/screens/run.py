@@ -46,14 +46,6 @@ class RunScreen(Commanding):
     class Closed(Message):
         """The user wants to go back."""
 
-    class SamplesWanted(Message):
-        """The user wants to go through all samples of a run, from those in a folder on."""
-
-        def __init__(self, run_id: str, relative: str) -> None:
-            super().__init__()
-            self.run_id = run_id
-            self.relative = relative
-
     AUTO_FOCUS = ""
     ESCAPE_TO_MINIMIZE = False  # it has a step to take back before that
     ALLOW_IN_MAXIMIZED_VIEW = "#top, KeyBar"
@@ -281,9 +273,6 @@ class RunScreen(Commanding):
 
     def action_checkpoint(self) -> None:
         self.command("checkpoint")
-
-    def on_samples_opened(self, event: Samples.Opened) -> None:
-        self.action_samples()
 
     def action_samples(self) -> None:
         shown = self.query_one(Samples).place.relative

@@ -61,6 +61,7 @@ class RunsScreen(Annotating):
             id="runs.filter",
         ),
         Binding("o", "sort", "sort", tooltip="Sort by the next column", id="runs.sort"),
+        _quiet("v", "samples", "samples", "All samples of the run"),
         _quiet("p", "playground", "playground", PLAYGROUND),
         _quiet("O", "reverse", "reverse", "Turn the order around"),
         Binding("m", "mark", "mark", tooltip="Mark the run, or unmark it", id="runs.mark"),

@@ -25,6 +25,8 @@ from genai_tui.widgets.timeline import Course, Timeline
 PLAY_SECONDS = 0.4
 """From one step to the next; more where reading takes more."""
 BLINK_SECONDS = 0.6
+SPARED_SECONDS = 2.0
+"""The same where the line to the terminal is slow."""
 _NOTHING = "This run has no samples yet: sample_every says when, s on its screen draws some now."
 
 
@@ -67,7 +69,7 @@ class SamplesScreen(Comparing):
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="look"):
-            yield SampleView(nothing=_NOTHING, id="view")
+            yield SampleView(nothing=_NOTHING, id="view", pictures=2)
             yield SampleFacts(id="facts")
         yield Timeline(id="timeline")
         yield KeyBar()
@@ -100,6 +102,8 @@ class SamplesScreen(Comparing):
     def on_sample_view_shown(self, event: SampleView.Shown) -> None:
         if event.look is not None:
             self._look()  # now that their kind is known
+        if self._playing or self._blinking:
+            self._view.demand()  # who plays asks for every picture
 
     @property
     def kind(self) -> str:
@@ -219,14 +223,14 @@ class SamplesScreen(Comparing):
             self._halt()
             if self.moments.is_newest:
                 self.moments.go(0)
-            self._playing = self.set_interval(PLAY_SECONDS, self._advance)
+            self._playing = self.set_interval(self._pace(PLAY_SECONDS), self._advance)
         self._look()
 
     def action_blink(self) -> None:
         blinks = self._blinking is not None
         self._halt()
         if not blinks and self.reference[1] is not None:
-            self._blinking = self.set_interval(BLINK_SECONDS, self._swap)
+            self._blinking = self.set_interval(self._pace(BLINK_SECONDS), self._swap)
             self._shows_reference = True
         elif not blinks:
             self.say("There is nothing to blink with: m marks a step, B chooses another run.")
@@ -266,6 +270,14 @@ class SamplesScreen(Comparing):
             self.action_enlarge()
         else:
             self.dismiss()
+
+    def _pace(self, seconds: float) -> float:
+        """Not faster than a spared line may be."""
+        return max(seconds, SPARED_SECONDS) if self._is_spared else seconds
+
+    @property
+    def _is_spared(self) -> bool:
+        return bool(getattr(self.studio, "on_demand", False))
 
     def _advance(self) -> None:
         if self._view.is_settled and not self.moments.scrub(1):

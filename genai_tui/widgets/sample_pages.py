@@ -123,10 +123,10 @@ def _read(look: Look, room: Room, files: SampleFiles) -> Page:
     return _all(files, look.page, room)
 
 
-def framed(page: Page, number: int) -> Picture | None:
+def framed(page: Page, picture: Picture, number: int) -> Picture:
     """The page's picture with the gap around one of its samples coloured."""
-    picture, arranged = page.picture, page.arrangement
-    if picture is None or arranged is None or not 0 <= number - page.first < arranged.per_page:
+    arranged = page.arrangement
+    if arranged is None or not 0 <= number - page.first < arranged.per_page:
         return picture
     at = number - page.first
     (width, height), (across, down) = page.tile, arranged.gap

@@ -9,6 +9,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 
 from genai_tui.differences import Passage
+from genai_tui.images.tonemap import Picture
 from genai_tui.images.view import ImageView
 from genai_tui.widgets.field import Field, Part
 from genai_tui.widgets.sample_pages import Look, Page, Room, framed, read_page
@@ -43,8 +44,10 @@ class SampleView(Vertical):
     REMEMBERED_BYTES: ClassVar[int] = 1 << 25
     """Pages that were seen are kept up to this much: going back and forth reads nothing."""
 
-    def __init__(self, *, id: str | None = None, nothing: str = NOTHING) -> None:
+    def __init__(self, *, id: str | None = None, nothing: str = NOTHING, pictures: int = 1) -> None:
+        """``pictures`` that were seen last stay in the terminal, so that none is sent twice."""
         super().__init__(id=id)
+        self._views = [ImageView() for _ in range(pictures)]
         self._nothing = nothing
         self._look: Look | None = None
         self._shown: tuple[Look, Room] | None = None
@@ -54,7 +57,7 @@ class SampleView(Vertical):
         self.page = Page()
 
     def compose(self) -> ComposeResult:
-        yield ImageView()
+        yield from self._views
         with VerticalScroll(can_focus=False):
             yield Field(classes="texts")
         yield Field(classes="nothing")
@@ -75,8 +78,12 @@ class SampleView(Vertical):
     @property
     def way(self) -> str:
         """How pictures are drawn, and what would make them better; empty where none is seen."""
-        view = self.query_one(ImageView)
+        view = self._views[0]
         return " · ".join(filter(None, (view.shown_mode, view.graphics.hint))) * view.display
+
+    def demand(self) -> None:
+        """Draws what is seen, even where pictures are drawn on demand."""
+        self._views[0].demand()
 
     def look(self, look: Look | None, cursor: int | None = None) -> None:
         """From now on this is wanted, with one of the samples framed; None wants nothing."""
@@ -106,7 +113,7 @@ class SampleView(Vertical):
     @property
     def _room(self) -> Room:
         size = self.content_size
-        return Room(size.width, size.height, self.query_one(ImageView).shown_mode)
+        return Room(size.width, size.height, self._views[0].shown_mode)
 
     def _want(self) -> None:
         room, look = self._room, self._look
@@ -150,9 +157,7 @@ class SampleView(Vertical):
     def _show_page(self) -> None:
         page = self.page
         if page.picture is not None:
-            picture = page.picture if self._cursor is None else framed(page, self._cursor)
-            self.query_one(ImageView).show(picture, scale=page.scale)
-            self._show_one("picture")
+            self._show_picture(page.picture)
         elif page.texts:
             parts = _joined(page, self._cursor)
             self.query_one(".texts", Field).show(*parts, layout=True)
@@ -161,8 +166,20 @@ class SampleView(Vertical):
             self.query_one(".nothing", Field).show(page.problem or self._nothing)
             self._show_one("nothing")
 
+    def _show_picture(self, picture: Picture) -> None:
+        """In the view that has it already, else in the one that was seen the longest ago."""
+        if self._cursor is not None:
+            picture = framed(self.page, picture, self._cursor)
+        last = self._views[-1]
+        view = next((one for one in self._views if one.shows(picture)), last)
+        self._views.remove(view)
+        self._views.insert(0, view)
+        view.show(picture, scale=self.page.scale)
+        self._show_one("picture")
+
     def _show_one(self, what: str) -> None:
-        self.query_one(ImageView).display = what == "picture"
+        for view in self._views:
+            view.display = what == "picture" and view is self._views[0]
         self.query_one(VerticalScroll).display = what == "texts"
         self.query_one(".nothing").display = what == "nothing"
 
