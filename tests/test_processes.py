@@ -17,6 +17,7 @@ from genai_tui import liveness, processes, signalling
 from genai_tui.processes import Owners, Row, View, looked_at, owners_of, rows
 from genai_tui.store import Summary
 from genai_tui.telemetry.record import Gpu, GpuProcess, Process
+from genai_tui.widgets.process_table import ranges
 
 GIB, BOOT = 2**30, liveness.boot_id()
 
@@ -128,6 +129,14 @@ def test_every_process_of_whatever_forest_is_shown_once(
     for tree in (False, True):
         shown = looked_at(found, View(order, backwards, tree=tree))
         assert sorted(pids(shown)) == sorted(parents)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [((), ""), ((3,), "3"), ((0, 1), "0-1"), ((7, 0, 1, 2, 5), "0-2,5,7"), ((10, 2), "2,10")],
+)
+def test_numbers_of_gpus_are_told_in_ranges(numbers: tuple[int, ...], text: str) -> None:
+    assert ranges(numbers) == text
 
 
 # ---------------------------------------------------------------------------- signals

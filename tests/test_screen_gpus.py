@@ -301,7 +301,7 @@ async def test_processes_name_their_run_and_no_control_character(
         await opened(pilot, feed, machine.at())
         lines = screen_text(app).splitlines()
         worker = next(line for line in lines if f" {WORKER} " in line)
-        for word in ("0,1", "ada", "86 GB", "180", "1h", "clothes", "worker: python"):
+        for word in ("0-1", "ada", "86 GB", "180", "1h", "clothes", "worker: python"):
             assert word in worker
         assert "·[31m1e-4" in next(line for line in lines if " 777 " in line)
 
@@ -416,9 +416,9 @@ async def test_a_worker_is_rather_stopped_with_a_checkpoint(
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, feed, machine.at())
         text = await asked(pilot)
-        assert "It trains the run clothes" in text
+        assert "It is the worker of the run clothes" in text
         assert "recommended" in text
-        assert "newest checkpoint" in text
+        assert "the newest checkpoint is resumed" in text
         assert feed.watcher  # the page goes on behind the question
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, GpusScreen))
@@ -485,5 +485,7 @@ async def test_a_signal_is_sent_after_asking(
         assert child.returncode == -signal.SIGTERM
         await until(pilot, lambda: f"TERM was sent to process {child.pid}" in notices(app))
         await asked(pilot)
-        await pilot.press("k")
+        await pilot.press("k")  # once too often
+        assert isinstance(app.screen, SignalDialog)
+        await pilot.press("K")
         await until(pilot, lambda: f"Process {child.pid} has ended" in notices(app))

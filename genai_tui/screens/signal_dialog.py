@@ -17,7 +17,15 @@ from genai_tui.widgets.field import Part, content
 STOP = "stop"
 _LEAVE = "leave"
 _COMMAND_LENGTH = 160
-_KEYS = {"s": STOP, "i": "INT", "t": "TERM", "k": "KILL", "n": _LEAVE}
+_KEYS = {"s": STOP, "i": "INT", "t": "TERM", "K": "KILL", "n": _LEAVE}
+"""KILL takes the shift key: the k that asks may be pressed twice."""
+_MEANINGS: dict[str, tuple[str, str]] = {
+    "worker": ("asks it to stop, with a checkpoint", "ends it; the newest checkpoint is resumed"),
+    "keeper": ("asks its run to stop, with a checkpoint", "ends it; its run is interrupted"),
+    "poller": ("ends it; another is started", "ends it; another is started"),
+}
+"""What TERM and KILL come to, by what a process does for its run."""
+_OTHERS = ("asks it to end", "ends it at once: it saves nothing")
 
 
 class SignalDialog(ModalScreen[str | None]):
@@ -31,11 +39,11 @@ class SignalDialog(ModalScreen[str | None]):
     def __init__(self, row: Row) -> None:
         super().__init__()
         self._row = row
-        works = row.owner is not None and row.owner.role.startswith("worker")
-        self._run = visible(row.owner.run.name) if works and row.owner is not None else ""
+        self._run = visible(row.owner.run.name) if row.owner else ""
+        self._role = row.owner.role if row.owner else ""
 
     def compose(self) -> ComposeResult:
-        ways = list(_ways(bool(self._run)))
+        ways = _ways(self._role)
         with Vertical(classes="dialog", id="signals"):
             yield Static(content(*self._question()), markup=False)
             yield OptionList(*(_option(*way) for way in ways), compact=True)
@@ -62,23 +70,23 @@ class SignalDialog(ModalScreen[str | None]):
         ]
         if self._run:
             sentence = (
-                "\nIt trains the run {}. A stop ends it after this step, with a checkpoint.\n"
+                f"\nIt is the {self._role} of the run {self._run}. A stop ends the run after this "
+                "step, with a checkpoint.\n"
             )
-            parts.append(sentence.format(self._run))
+            parts.append(sentence)
         return parts
 
 
-def _ways(works: bool) -> list[tuple[str, str, str]]:
+def _ways(role: str) -> list[tuple[str, str, str]]:
     """Key, answer, what it means."""
-    ends = "ends it; its keeper resumes from the newest checkpoint"
-    asks = "asks it to stop with a checkpoint" if works else "asks it to end"
+    term, kill = _MEANINGS.get(role, _OTHERS)
     found = [
         ("i", "INT", "interrupts it, as ctrl+c does"),
-        ("t", "TERM", asks),
-        ("k", "KILL", ends if works else "ends it at once: it saves nothing"),
+        ("t", "TERM", term),
+        ("K", "KILL", kill),
         ("n", _LEAVE, "sends nothing"),
     ]
-    return [("s", STOP, "ends it with a checkpoint (recommended)"), *found] if works else found
+    return [("s", STOP, "ends the run with a checkpoint (recommended)"), *found] if role else found
 
 
 def _option(key: str, answer: str, meaning: str) -> Option:

@@ -116,7 +116,7 @@ class DeviceTable(LineTable):
         if any(gpu.problem and not gpu.parent for gpu in self._gpus):
             at = next(index for index, each in enumerate(told) if each.name == "why")
             told[at] = replace(told[at], least=PROBLEM_WIDTH, most=2 * PROBLEM_WIDTH)
-        return fitted(told, self.size.width)
+        return fitted(told, self.room)
 
     def _is_told(self, name: str) -> bool:
         return any(_TOLD[name](gpu) is not None for gpu in self._gpus)

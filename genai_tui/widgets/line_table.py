@@ -51,7 +51,7 @@ def _least(columns: Sequence[LineColumn]) -> int:
     return sum(column.least for column in columns) + GAP * (len(columns) - 1)
 
 
-class LineTable(ScrollView, can_focus=True):
+class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     """One line a key, below a line of titles. The cursor stays on its key.
 
     Subclasses say what a line and the titles are; they call `follow` when the lines change.
@@ -86,6 +86,11 @@ class LineTable(ScrollView, can_focus=True):
 
     def cursor_moved(self) -> None:
         """Another line is under the cursor."""
+
+    @property
+    def room(self) -> int:
+        """Cells of a line beside the scroll bar."""
+        return self.scrollable_content_region.width
 
     def follow(self, keys: Sequence[Hashable]) -> None:
         """Shows the lines that now have these keys."""

@@ -112,8 +112,8 @@ class ProcessTable(LineTable):
     def show(self, found: Sequence[Row], *, has_gpus: bool) -> None:
         """Shows of these what the view lets through."""
         self._found = found
-        if has_gpus != self._has_gpus:
-            self._has_gpus = has_gpus
+        self._has_gpus = has_gpus
+        if self._columns != self._fitted():
             self._columns = self._fitted()
             self.repaint_all()
         self._rows = looked_at(found, self.view)
@@ -141,6 +141,8 @@ class ProcessTable(LineTable):
         segments: list[Segment] = []
         for column, width in self._columns:
             text, ink = _cell(column.name, row, now)
+            if column.name == "gpu" and len(text) > width:
+                text = f"{len(row.gpus)}×"
             text = set_width(visible(text), width, right=column.right)
             segments += [Segment(text, base + self._ink(ink)), Segment(" " * GAP, base)]
         return segments[:-1]
@@ -184,7 +186,7 @@ class ProcessTable(LineTable):
 
     def _fitted(self) -> list[tuple[LineColumn, int]]:
         columns = [each for each in COLUMNS if self._has_gpus or each.name not in _GPU_ONLY]
-        return fitted(columns, self.size.width)
+        return fitted(columns, self.room)
 
     def _ink(self, name: str) -> Style:
         return self.inks.text(*_INKS[name])
@@ -203,7 +205,7 @@ def _cell(name: str, row: Row, now: float) -> tuple[str, str]:
 def _text(name: str, row: Row, now: float) -> str:
     process = row.process
     if name == "gpu":
-        return ",".join(map(str, row.gpus))
+        return ranges(row.gpus)
     if name == "pid":
         return str(row.pid)
     if name == "gpu memory":
@@ -217,6 +219,17 @@ def _text(name: str, row: Row, now: float) -> str:
     if name == "memory":
         return amounts.size(process.memory)
     return amounts.short_duration(None if process.since is None else now - process.since)
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Numbers in order, neighbours as a range: "0-3,6"."""
+    found: list[list[int]] = []
+    for number in sorted(numbers):
+        if found and number == found[-1][-1] + 1:
+            found[-1].append(number)
+        else:
+            found.append([number])
+    return ",".join(str(each[0]) if len(each) == 1 else f"{each[0]}-{each[-1]}" for each in found)
 
 
 def _command(row: Row) -> tuple[str, str]:
