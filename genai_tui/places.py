@@ -64,7 +64,7 @@ def _settings(studio: "StudioApp") -> Screen[None]:
 def _gpus(studio: "StudioApp") -> Screen[None]:
     from genai_tui.screens.gpus import GpusScreen
 
-    return GpusScreen(studio.store, studio.feed)
+    return GpusScreen(studio.store, studio.feed, sparing=studio.settings.low_bandwidth)
 
 
 PLACES = (

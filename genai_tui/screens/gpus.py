@@ -27,7 +27,8 @@ from genai_tui.widgets.process_table import ProcessFilter, ProcessTable
 from genai_tui.widgets.trace_grid import TraceGrid
 from genai_tui.widgets.traces import MINUTES, Traces
 
-EVERY_SECONDS = 1.0
+EVERY_SECONDS, SPARING_SECONDS = 1.0, 5.0
+"""Between two readings; the second where the line is slow."""
 SILENT_SECONDS = 5.0
 """After so long without a reading the page says so."""
 BACKFILL_BYTES = 2**20
@@ -64,8 +65,9 @@ class GpusScreen(Commanding):
         Binding("q,escape", "close", "back", tooltip="Back to what was before", id="gpus.q"),
     ]
 
-    def __init__(self, store: Store, feed: Feed) -> None:
+    def __init__(self, store: Store, feed: Feed, *, sparing: bool = False) -> None:
         super().__init__(store, feed)
+        self._every = SPARING_SECONDS if sparing else EVERY_SECONDS
         self._traces = Traces()
         self._snapshot: Snapshot | None = None
         self._gpus: list[Gpu] = []
@@ -110,7 +112,7 @@ class GpusScreen(Commanding):
         if not self._watches:
             self._watches = True
             self.feed.list_to(self)
-            self.feed.machine_to(self, EVERY_SECONDS, processes=True)
+            self.feed.machine_to(self, self._every, processes=True)
             self._heard = time.monotonic()
 
     def on_screen_suspend(self) -> None:
@@ -168,7 +170,7 @@ class GpusScreen(Commanding):
     def _listen(self) -> None:
         silence = time.monotonic() - self._heard
         field = self.query_one("#silent", Field)
-        field.display = silence > SILENT_SECONDS
+        field.display = silence > SILENT_SECONDS + self._every
         field.show(f"no reading for {silence:.0f} s: what stands below is old")
 
     # ------------------------------------------------------------------ what is drawn
