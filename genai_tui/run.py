@@ -190,14 +190,18 @@ class Run:
             return _as_told(status)
         return "interrupted"
 
-    def summary(self) -> Summary:
-        """What a list shows; a run that cannot be read is "broken", with the reason."""
+    def summary(self, *, annotated: bool = True) -> Summary:
+        """What a list shows; a run that cannot be read is "broken", with the reason.
+
+        Args:
+            annotated: False where it is known that its user wrote nothing on it.
+        """
         try:
             spec, status = self.spec(), self.status()
             state = self.state(status)
         except (RunError, OSError) as error:
             return Summary(self.id, self.id, "", "", 0.0, "broken", Status(), str(error))
-        written = self.annotation()
+        written = self.annotation() if annotated else Annotation()
         return Summary(
             id=self.id,
             name=written.name or spec.name,
@@ -309,7 +313,8 @@ def _check(name: str | None, tags: Sequence[str] | None, note: str | None) -> No
 
 def _decode(path: Path, decode: Callable[[bytes], T]) -> T:
     try:
-        return decode(path.read_bytes())
+        with open(path, "rb", buffering=0) as file:
+            return decode(file.readall())
     except records.UNREADABLE as error:
         raise RunError(f"{path} is damaged: {error}") from None
 

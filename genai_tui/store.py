@@ -29,6 +29,7 @@ __all__ = [
     "write_atomic",
 ]
 
+NO_FILE = (0, 0)
 Stamp = tuple[tuple[int, int], tuple[int, int]]
 """Times and identities of a run's status and annotation: what its summary is made from."""
 
@@ -58,11 +59,15 @@ class Store:
     def summaries(self) -> list[Summary]:
         """A summary a run, newest first. Runs that have not changed are not read again."""
         found: dict[str, tuple[Stamp, Summary]] = {}
+        root = os.fspath(self.root)
         for run in self.runs():
-            stamp = (_stamp(run.path / "status.json"), _stamp(run.path / annotations.FILE))
+            path = (
+                f"{root}/{run.id}"  # joined by hand: thousands of Paths would take most of the time
+            )
+            stamp = (_stamp(f"{path}/status.json"), _stamp(f"{path}/{annotations.FILE}"))
             known = self._known.get(run.id)
             if known is None or known[0] != stamp or known[1].state in FLEETING:
-                known = (stamp, run.summary())
+                known = (stamp, run.summary(annotated=stamp[1] != NO_FILE))
             found[run.id] = known
         self._known = found
         return [summary for _, summary in found.values()]
@@ -140,11 +145,11 @@ def _is_run(entry: os.DirEntry[str]) -> bool:
     return not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _stamp(path: str) -> tuple[int, int]:
     try:
-        stat = path.stat()
+        stat = os.stat(path)
     except OSError:
-        return (0, 0)
+        return NO_FILE
     return (stat.st_mtime_ns, stat.st_ino)
 
 

@@ -75,6 +75,16 @@ def test_forks_stand_below_what_they_began_with_and_sweeps_below_their_name() ->
     ]
 
 
+def test_what_the_names_of_a_sweep_share_is_said_once() -> None:
+    runs = [run(lr, tags=("sweep-x",), name=f"shoes,lr={lr}") for lr in ("1e-3", "3e-3")]
+    heading, first, second = run_order.rows(runs, "tree")
+    assert heading.heading == "shoes · sweep-x · 2 runs"
+    assert [row.run.name[row.skip :] for row in (first, second) if row.run] == [
+        "lr=1e-3",
+        "lr=3e-3",
+    ]
+
+
 def test_parents_in_a_circle_and_long_lines_of_descent_are_listed_all_the_same() -> None:
     circle = [run("a", parent="b"), run("b", parent="a"), run("c", parent="c")]
     assert lines(run_order.rows(circle, "tree")) == ["c", "a", "b"]

@@ -1,7 +1,10 @@
 """Finding, ordering and writing on runs in the Runs screen, as keystrokes."""
 
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import build_runs
 import pytest
@@ -10,13 +13,15 @@ from studio import StillFeed, screen_text, studio, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from backends.records import RunSpec
+from backends import records
+from backends.records import RunSpec, Status
+from genai_tui import liveness
 from genai_tui.app import StudioApp
 from genai_tui.screens.columns import ColumnsDialog
 from genai_tui.screens.dialogs import AskText, Confirm
 from genai_tui.screens.runs import RunsScreen
-from genai_tui.store import Run, Store
-from genai_tui.widgets import run_look
+from genai_tui.store import Run, Store, write_atomic
+from genai_tui.widgets import run_look, run_table
 from genai_tui.widgets.run_table import RunTable
 
 
@@ -69,6 +74,48 @@ async def answer(pilot: Pilot[None], text: str) -> None:
     await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
 
 
+# --------------------------------------------------------------------------- pictures
+
+
+@pytest.fixture
+def queue(runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The runs of the sweep stand in the queue."""
+
+    class Clock:
+        time = staticmethod(lambda: NOW)
+
+    monkeypatch.setattr(run_table, "time", Clock)
+    held: list[int] = []
+    for place, name in (("1st", "gan-a"), ("2nd", "gan-b")):
+        status = Status(state="starting", of=2000, phase="queued", waits=f"{place} of 2 for cuda:0")
+        write_atomic(runs[name].path / "status.json", records.encode(status))
+        held.append(liveness.hold_keeper(runs[name].path / "keeper.lock"))
+    yield
+    for fd in held:
+        os.close(fd)
+
+
+@pytest.mark.usefixtures("queue")
+@pytest.mark.parametrize(
+    ("size", "theme"),
+    [((80, 24), "textual-dark"), ((120, 40), "textual-light"), ((200, 60), "textual-dark")],
+    ids=["80x24", "120x40-light", "200x60"],
+)
+def test_the_picture_of_a_tree_and_a_filter(
+    store: Store, size: tuple[int, int], theme: str, snap_compare: Any
+) -> None:
+    app, feed = studio(store)
+
+    async def before(pilot: Pilot[None]) -> None:
+        app.theme = theme
+        await opened(pilot, feed)
+        await pilot.press("z", "z", "z", "m", "slash", *"gan or loss<1 step>")
+        await until(pilot, lambda: "step> needs a number" in screen_text(app))
+        await until(pilot, lambda: app.screen.query("#samples") and "▁" in screen_text(app))
+
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
 # --------------------------------------------------------------------------- the filter
 
 
@@ -84,6 +131,8 @@ async def test_terms_find_runs_as_they_are_typed(store: Store) -> None:
         await until(pilot, lambda: len(table.runs) == 4)
         await pilot.press("slash", *"-tag:sweep or gan-a", "enter")
         await until(pilot, lambda: names(table) == ["fork", "gan-a", "old"])
+        assert table.has_focus
+        await pilot.press("slash", "backspace", "down")
         assert table.has_focus
 
 

@@ -27,6 +27,14 @@ _CAPTIONS = {
 class ColumnsDialog(ModalScreen[Look | None]):
     """Offers every column; where there is too little room the list leaves some out."""
 
+    DEFAULT_CSS = """
+    ColumnsDialog SelectionList {
+        max-height: 60vh;
+        border: none;
+        & > .selection-list--button { color: $surface; background: $surface; }
+        & > .selection-list--button-highlighted { color: $surface; background: $surface; }
+    }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "done", tooltip="Take these columns", priority=True),
         Binding("u", "usual", "usual", tooltip="The usual columns", id="columns.usual"),
@@ -40,7 +48,7 @@ class ColumnsDialog(ModalScreen[Look | None]):
     def compose(self) -> ComposeResult:
         wanted = {column.name for column in self._look.wanted()}
         with Vertical(classes="dialog"):
-            yield Static("Columns: space chooses, enter takes them, u the usual ones", markup=False)
+            yield Static("Columns: space chooses, enter takes, u usual ones", markup=False)
             yield SelectionList[str](
                 *(
                     Selection(_CAPTIONS.get(each.name, each.title), each.name, each.name in wanted)

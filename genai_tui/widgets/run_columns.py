@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from backends.records import number
 from genai_tui import amounts
-from genai_tui.store import LIVE, TRAINING, Summary
+from genai_tui.store import TRAINING, Summary
 from genai_tui.visible import visible
 from genai_tui.widgets.states import GLYPHS, shown
 
@@ -71,7 +71,12 @@ def _least(columns: Sequence[Column]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What the text of a cell is made from. ``indent`` shows in a tree whose child a run is."""
+    """What the text of a cell is made from.
+
+    Attributes:
+        indent: shows in a tree whose child a run is.
+        skip: characters at the name's begin that the heading says already.
+    """
 
     run: Summary
     width: int
@@ -79,6 +84,7 @@ class Cell:
     sparkline: Sparkline | None
     indent: str = ""
     alerts: int = 0
+    skip: int = 0
 
 
 def text_of(column: Column, cell: Cell) -> str:
@@ -99,7 +105,7 @@ def _state(cell: Cell) -> str:
 
 
 def _name(cell: Cell) -> str:
-    return cell.indent + cell.run.name
+    return cell.indent + cell.run.name[cell.skip :]
 
 
 def _model(cell: Cell) -> str:
@@ -129,12 +135,12 @@ def share(run: Summary) -> float:
 
 def _eta(cell: Cell) -> str:
     run = cell.run
-    return amounts.short_duration(run.status.eta) if run.state in LIVE else ""
+    return amounts.short_duration(run.status.eta) if run.state in TRAINING else ""
 
 
 def _rate(cell: Cell) -> str:
     run = cell.run
-    return amounts.rate(run.status.steps_per_second) if run.state in LIVE else ""
+    return amounts.rate(run.status.steps_per_second) if run.state in TRAINING else ""
 
 
 def _loss(cell: Cell) -> str:

@@ -1,6 +1,9 @@
 """The line in which it is typed which runs are shown, with what is wrong in it beside it."""
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input
 
@@ -14,6 +17,10 @@ EXAMPLE = (
 class RunFilter(Horizontal):
     """Posts the changes of its input, as Input.Changed and Input.Submitted."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "app.focus('table')", "to the list", tooltip="Keep the filter"),
+        Binding("escape", "screen.clear_filter", "all runs", tooltip="Show all runs again"),
+    ]
     DEFAULT_CSS = """
     RunFilter {
         height: 1;

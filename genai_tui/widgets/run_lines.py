@@ -77,7 +77,7 @@ class RunLines:
         segments: list[Segment] = []
         for column, width in self.columns:
             alerts = self.alerts.get(run.id, 0)
-            cell = Cell(run, width, now, self.sparkline, row.indent, alerts)
+            cell = Cell(run, width, now, self.sparkline, row.indent, alerts, row.skip)
             text = _set(text_of(column, cell), width, column.right)
             segments += self._inked(column, text, run, base)
             segments.append(Segment(" " * GAP, base))

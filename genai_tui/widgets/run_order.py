@@ -1,6 +1,7 @@
 """In which order runs are listed, and under which headings: pure functions of their summaries."""
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -29,11 +30,13 @@ class Row:
 
     Attributes:
         indent: what stands before the run's name, to show whose child it is.
+        skip: characters at the name's begin that the heading says already.
     """
 
     run: Summary | None = None
     heading: str = ""
     indent: str = ""
+    skip: int = 0
 
 
 Key = tuple[bool, float | str]
@@ -116,10 +119,11 @@ def _tree(runs: Sequence[Summary]) -> Iterator[Row]:
         children.setdefault(_above(run, there), []).append(run)
     shown: set[str] = set()
     for name, members in _sweeps(children.get("", [])):
-        branches = list(_branches(members, children, bool(name)))
+        base = _shared(members) if name else ""
+        branches = list(_branches(members, children, bool(name), len(base)))
         shown |= {row.run.id for row in branches if row.run}
         if name:
-            yield _heading(name, members)
+            yield _heading(f"{base[:-1]} · {name}" if base else name, members)
         yield from branches
     yield from (Row(run) for run in runs if run.id not in shown)  # parents in a circle
 
@@ -138,15 +142,23 @@ def _sweeps(runs: Sequence[Summary]) -> Iterator[tuple[str, list[Summary]]]:
         yield ("" if name.startswith("/") else name), members
 
 
+def _shared(runs: Sequence[Summary]) -> str:
+    """What the names of a sweep's runs begin with, up to the comma before their settings."""
+    # Character by character is meant: names are no paths.
+    shared = os.path.commonprefix([run.name for run in runs])  # noqa: RUF071
+    return shared[: shared.rfind(",") + 1]
+
+
 def _branches(
-    tops: Sequence[Summary], children: dict[str, list[Summary]], below_heading: bool
+    tops: Sequence[Summary], children: dict[str, list[Summary]], below_heading: bool, skip: int
 ) -> Iterator[Row]:
     """Some runs and all below them, depth first; with a loop, since files may say anything."""
     waiting = [("", run) for run in tops] if not below_heading else _siblings(tops, "")
     waiting.reverse()
+    first = {run.id for run in tops}
     while waiting:
         indent, run = waiting.pop()
-        yield Row(run, indent=indent)
+        yield Row(run, indent=indent, skip=skip if run.id in first else 0)
         beneath = indent.replace("├", "│").replace("└", " ")[: 2 * DEEPEST]
         waiting += reversed(_siblings(children.get(run.id, []), beneath))
 

@@ -129,8 +129,10 @@ class RunTable(ScrollView, can_focus=True):
 
     def _fit_columns(self) -> None:
         wanted = self._look.wanted()
+        said: set[str] = {self._look.grouping}  # by the headings
         if self._look.columns is None and not has_tags(self._rows):
-            wanted = [column for column in wanted if column.name != "tags"]
+            said.add("tags")
+        wanted = [column for column in wanted if column.name not in said]
         self._lines.columns = fitted(self.size.width - GUTTER, wanted)
 
     def on_key(self, event: events.Key) -> None:
