@@ -181,18 +181,25 @@ def _bare(key: str) -> str:
 
 
 def scalars(
-    specs: Sequence[RunSpec], histories: Sequence[History], step: float | None = None
+    specs: Sequence[RunSpec],
+    histories: Sequence[History],
+    steps: Sequence[float] | None = None,
 ) -> list[Scalars]:
-    """Every scalar that a run has logged, in the order of the charts; last values are up to
-    ``step``."""
+    """Every scalar that a run has logged, in the order of the charts.
+
+    Last values are up to the step of each run that ``steps`` says; None is now.
+    """
     values = {key: None for history in histories for key in history.values}
     rates = {key: None for history in histories for key in history.rates}
     keys = [key for group in grouped(values, rates) for key in group.keys]
-    return [_scalars(key, specs, histories, step) for key in keys]
+    return [_scalars(key, specs, histories, steps) for key in keys]
 
 
 def _scalars(
-    key: str, specs: Sequence[RunSpec], histories: Sequence[History], step: float | None
+    key: str,
+    specs: Sequence[RunSpec],
+    histories: Sequence[History],
+    steps: Sequence[float] | None,
 ) -> Scalars:
     towards = direction(key)
     tracks = [history.values.get(key) or history.rates.get(key) for history in histories]
@@ -202,7 +209,8 @@ def _scalars(
         for spec, track in zip(specs, tracks, strict=True)
         if track
     }
-    last = tuple(_last(track, step) for track in tracks)
+    ends = steps or [None] * len(tracks)
+    last = tuple(_last(track, end) for track, end in zip(tracks, ends, strict=True))
     best = tuple(_best(track, towards) for track in tracks)
     return Scalars(key, towards, last, best, len(learned) <= 1)
 
@@ -234,7 +242,7 @@ def sampled_steps(histories: Sequence[History]) -> list[int]:
     return sorted({sample.step for history in histories for sample in history.samples})
 
 
-def sample_at(history: History, step: int, seed: int | None) -> Sample | None:
+def sample_at(history: History, step: float, seed: int | None) -> Sample | None:
     """The newest samples up to ``step`` that were drawn with ``seed``, else with any; None if none.
 
     Those that the training draws by itself go before those that somebody asked for.

@@ -112,9 +112,9 @@ def test_what_is_not_finite_is_never_the_best() -> None:
 
 def test_values_can_be_read_at_a_step() -> None:
     histories = [history("loss", 3, 1, 2), History()]
-    (row,) = comparison.scalars([spec(), spec("b")], histories, step=25)
+    (row,) = comparison.scalars([spec(), spec("b")], histories, [25, 25])
     assert row.last == (Reading(20, 1), None)
-    (row,) = comparison.scalars([spec(), spec("b")], histories, step=5)
+    (row,) = comparison.scalars([spec(), spec("b")], histories, [5, 5])
     assert row.last == (None, None)
 
 

@@ -9,13 +9,14 @@ from build_runs import NOW
 from studio import StillFeed, screen_text, studio, until
 from textual.pilot import Pilot
 
-from backends.records import Step
-from genai_tui import liveness
+from backends.records import Step, scalar
+from genai_tui import liveness, log
 from genai_tui.app import StudioApp
 from genai_tui.screens.compare import CompareScreen
 from genai_tui.screens.runs import RunsScreen
 from genai_tui.store import Run, Store
-from genai_tui.widgets.overlay import Overlay, OverlayChart, within, zoomed
+from genai_tui.widgets.chart_grid import Chart
+from genai_tui.widgets.overlay import Overlay
 from genai_tui.widgets.sample_row import Drawn, SampleRow
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
@@ -49,7 +50,7 @@ async def opened(
 
 async def painted(pilot: Pilot[None], screen: CompareScreen) -> None:
     await until(pilot, lambda: screen._timer is None and screen.focused)
-    await until(pilot, lambda: not screen.query_one(Overlay)._waiting)
+    await until(pilot, lambda: not screen.query_one(Overlay).grid._waiting)
     panels = [panel for panel in screen.query(Drawn) if panel.content_size.area]
     await until(pilot, lambda: all(panel.is_settled for panel in panels))
     await pilot.pause()
@@ -99,7 +100,7 @@ async def test_every_run_has_its_line_in_its_colour_in_every_chart(
     app, feed = studio(store)
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(app, feed, pilot, runs)
-        charts = {str(chart.border_title): chart for chart in screen.query(OverlayChart)}
+        charts = {str(chart.border_title): chart for chart in screen.query(Chart)}
         of = {one.letter: one.colour for one in screen.contenders}
         assert len(set(of.values())) == 3
         shown = lambda key: {s.name: s.colour for s in charts[key]._series}  # noqa: E731
@@ -116,12 +117,8 @@ async def test_what_a_live_run_logs_appears(store: Store, runs: list[Run]) -> No
         screen = await opened(app, feed, pilot, runs[:2])
         target = screen.contenders[0]
         step = Step(step=1410, t=NOW, values={"surprise": 1.0})
-        from genai_tui import log
-
         target.post_message(feed.RecordsRead(log.Chunk([step])))
-        await until(
-            pilot, lambda: "surprise" in [str(c.border_title) for c in screen.query(OverlayChart)]
-        )
+        await until(pilot, lambda: "surprise" in [str(c.border_title) for c in screen.query(Chart)])
 
 
 async def test_brackets_turn_the_pages_and_equals_shows_all_knobs(
@@ -184,9 +181,9 @@ async def test_the_cursor_of_the_curves_reads_every_value_and_the_samples_follow
         screen = await opened(app, feed, pilot, runs)
         await pilot.press(*["left"] * 20)
         await painted(pilot, screen)
-        step = screen._step
-        assert step is not None
-        assert {chart.cursor for chart in screen.query(OverlayChart)} == {step}
+        steps = screen.query_one(Overlay).lens.steps
+        assert steps is not None
+        assert {chart.cursor for chart in screen.query_one(Overlay).grid.shown} == {max(steps)}
         assert "at 1" in screen_text(app)
         assert str(screen.query(Drawn)[1].border_subtitle).startswith("B · step 1,000")
 
@@ -195,15 +192,50 @@ async def test_zoom_pan_and_fit_hold_for_all_charts(store: Store, runs: list[Run
     app, feed = studio(store)
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(app, feed, pilot, runs)
-        ranges = lambda: {chart.x_range for chart in screen.query(OverlayChart)}  # noqa: E731
+        lens = screen.query_one(Overlay).lens
         await pilot.press("i")
-        assert ranges() == {(1005.0, 2000.0)}
+        first = lens.window
+        assert first is not None
+        assert first[1] - first[0] == pytest.approx(1000)
         await pilot.press("shift+left")
-        assert ranges() == {(756.25, 1751.25)}
-        await pilot.press("I")
-        assert ranges() == {None}
-        await pilot.press("i", "home")
-        assert ranges() == {None}
+        assert lens.window == (first[0] - 250, first[1] - 250)
+        await painted(pilot, screen)
+        assert {chart.x_range for chart in screen.query_one(Overlay).grid.shown} == {lens.window}
+        await pilot.press("home")
+        assert lens.window is None
+
+
+async def test_each_run_has_an_axis_of_its_own(store: Store, runs: list[Run]) -> None:
+    app, feed = studio(store)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(app, feed, pilot, runs)
+        await pilot.press("X")
+        await painted(pilot, screen)
+        assert "x relative" in screen_text(app)  # no run says how long an epoch is
+        loss = next(chart for chart in screen.query(Chart) if chart.group == "loss")
+        ends = [float(series.x[-1]) for series in loss._series]
+        assert ends == pytest.approx([1400 * 0.08, 2000 * 0.08])
+        await pilot.press(*["left"] * 20)
+        steps = screen.query_one(Overlay).lens.steps
+        assert steps is not None
+        assert steps[0] == pytest.approx(steps[1], abs=1)  # both take their steps at one pace
+        await pilot.press("X", "X")
+        assert [one.axis.kind for one in screen.contenders] == ["step"] * 3
+
+
+async def test_what_is_wrong_is_marked_with_the_letter_of_the_run(
+    store: Store, runs: list[Run]
+) -> None:
+    app, feed = studio(store)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(app, feed, pilot, runs)
+        two = screen.contenders[1]
+        two.watch._looked = 0.0
+        bad = Step(step=2000, t=NOW, values={"loss": scalar(float("nan"))})
+        two.post_message(feed.RecordsRead(log.Chunk([bad])))
+        await until(pilot, lambda: " alert" in screen_text(app))
+        labels = [mark.label for mark in screen.query_one(Overlay).lens.marks()]
+        assert labels == ["B not a number: loss"]
 
 
 async def test_l_f_plus_and_minus_are_the_keys_of_the_run_screen(
@@ -213,7 +245,7 @@ async def test_l_f_plus_and_minus_are_the_keys_of_the_run_screen(
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(app, feed, pilot, runs)
         await pilot.press("l")
-        assert [c.log_y for c in screen.query(OverlayChart)].count(True) == 1
+        assert [c.log_y for c in screen.query(Chart)].count(True) == 1
         await pilot.press("plus")
         await painted(pilot, screen)
         assert "smoothing 0.8" in screen_text(app)
@@ -279,11 +311,3 @@ async def test_resizing_never_breaks_it(
         await pilot.resize_terminal(120, 40)
         await painted(pilot, screen)
         assert "● B" in screen_text(app)
-
-
-def test_a_zoom_keeps_the_cursor_in_its_place_and_stays_inside() -> None:
-    assert zoomed((0, 100), (0, 100), 25, 0.5) == (12.5, 62.5)
-    assert zoomed((50, 100), (0, 100), 100, 2) is None
-    assert zoomed((50, 75), (0, 100), 75, 2) == (25, 75)
-    assert within((-10, 40), (0, 100)) == (0, 50)
-    assert within((80, 130), (0, 100)) == (50, 100)

@@ -1,5 +1,6 @@
 """Several runs side by side: curves, what differs in their knobs, last and best values, samples."""
 
+import math
 import time
 from collections.abc import Sequence
 from typing import ClassVar, cast
@@ -13,15 +14,18 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from genai_tui import comparison
+from genai_tui.alerts.watch import AlertWatch
 from genai_tui.feed import Feed
 from genai_tui.settings import Settings
 from genai_tui.store import Run, RunError
 from genai_tui.visible import visible
+from genai_tui.widgets.chart_grid import Chart
+from genai_tui.widgets.charts import Charts
 from genai_tui.widgets.contender import Contender
 from genai_tui.widgets.contenders import knob_sheet, scalar_sheet, who
 from genai_tui.widgets.field import Field, entitle
 from genai_tui.widgets.key_bar import KeyBar
-from genai_tui.widgets.overlay import Overlay, OverlayChart
+from genai_tui.widgets.overlay import Overlay
 from genai_tui.widgets.page_bar import PageBar
 from genai_tui.widgets.sample_row import SampleRow
 from genai_tui.widgets.sheet import Sheet
@@ -61,18 +65,13 @@ class CompareScreen(Screen[None]):
             tooltip="Page before",
             id="compare.before",
         ),
-        Binding("left", "move(-1)", "earlier", tooltip="An earlier step", id="compare.left"),
-        Binding("right", "move(1)", "later", tooltip="A later step", id="compare.right"),
         Binding(
             "equals_sign", "all", "all knobs", tooltip="Equal knobs, too, or not", id="compare.all"
         ),
         Binding("f", "maximise", "maximise", tooltip="One panel alone, or all", id="compare.f"),
+        Binding("left", "move(-1)", "earlier", tooltip="The samples before", id="compare.left"),
+        Binding("right", "move(1)", "later", tooltip="The samples after", id="compare.right"),
         Binding("end", "newest", "newest", show=False, tooltip="The newest step, from now on"),
-        Binding("home", "fit", "fit", show=False, tooltip="The whole axis", id="compare.fit"),
-        Binding("i", "zoom(True)", "zoom in", show=False, tooltip="Zoom in", id="compare.in"),
-        Binding("I", "zoom(False)", "zoom out", show=False, tooltip="Zoom out", id="compare.out"),
-        Binding("shift+left", "pan(-1)", "pan left", show=False, tooltip="Pan to the left"),
-        Binding("shift+right", "pan(1)", "pan right", show=False, tooltip="Pan to the right"),
         Binding("l", "log", "log y", show=False, tooltip="Logarithmic y axis", id="compare.log"),
         Binding("plus", "smooth(1)", "smoother", show=False, tooltip="Smoother", id="compare.plus"),
         Binding(
@@ -92,7 +91,6 @@ class CompareScreen(Screen[None]):
         self._page = PAGES[0]
         self._alone = False
         self._all_knobs = False
-        self._step: float | None = None  # None follows the newest
         self._timer: Timer | None = None
         self._painted = 0.0
 
@@ -101,7 +99,7 @@ class CompareScreen(Screen[None]):
         yield PageBar(PAGES, id="pages")
         with Horizontal(id="compare"):
             with Vertical(id="left"):
-                yield Overlay(id="curves")
+                yield Overlay(self._settings.smoothing, id="curves")
                 yield SampleRow(id="samples")
             with Vertical(id="right"):
                 yield Sheet(id="knobs")
@@ -141,8 +139,8 @@ class CompareScreen(Screen[None]):
                 self._studio.call_from_thread(self._say, str(error))
                 continue
             letter = comparison.LETTERS[len(found)]
-            smoothing = Smoothing(self._settings.smoothing)
-            found.append(Contender(run, spec, letter, colour, self._told, smoothing))
+            smoothing, watch = Smoothing(self._settings.smoothing), AlertWatch(spec)
+            found.append(Contender(run, spec, letter, colour, self._told, smoothing, watch))
         self._studio.call_from_thread(self._begin, found)
 
     async def _begin(self, found: list[Contender]) -> None:
@@ -163,6 +161,8 @@ class CompareScreen(Screen[None]):
         if isinstance(message, Feed.RecordsRead):
             one.history.fold(message.chunk.records, message.chunk.damaged)
             message.taken.set()
+            if not message.chunk.more and one.summary is not None:
+                one.watch.look(one.history, one.summary, self.feed.now())
             self._paint_soon()
         elif isinstance(message, Feed.StatusRead):
             one.summary = message.summary
@@ -181,7 +181,7 @@ class CompareScreen(Screen[None]):
     def _paint(self) -> None:
         self._timer, self._painted = None, time.monotonic()
         self._show_who()
-        self.query_one(Overlay).follow(self.contenders)
+        self.query_one(Overlay).follow_all(self.contenders)
         self._show_samples()
         self._show_sheets()
         if self.focused is None:
@@ -199,16 +199,17 @@ class CompareScreen(Screen[None]):
         if self._is_shown("knobs"):
             knobs.show(*knob_sheet(self.contenders, everything=self._all_knobs, dark=dark))
         if self._is_shown("scalars"):
-            scalars.show(*scalar_sheet(self.contenders, self._step, dark=dark))
+            scalars.show(*scalar_sheet(self.contenders, self._steps, dark=dark))
 
     def _show_samples(self) -> None:
-        histories = [one.history for one in self.contenders]
-        steps = comparison.sampled_steps(histories)
-        newest = steps[-1] if steps else 0
-        step = newest if self._step is None else int(self._step)
         dark = self._studio.current_theme.dark
-        self.query_one(SampleRow).follow(step, dark=dark)
+        self.query_one(SampleRow).follow(self._steps, dark=dark)
         self._show_pages()
+
+    @property
+    def _steps(self) -> list[float] | None:
+        """The step of each run that is read; None is now."""
+        return self.query_one(Overlay).lens.steps
 
     def _show_page(self) -> None:
         """Arranges the screen for its size and the page that is open."""
@@ -220,7 +221,8 @@ class CompareScreen(Screen[None]):
         self._show_pages()
 
     def _show_pages(self) -> None:
-        at = "" if self._step is None else f"step {int(self._step):,}"
+        steps = None if self._is_shown("curves") else self._steps  # the curves say it themselves
+        at = "" if steps is None else f"step {max(steps, default=0):,.0f}"
         self.query_one(PageBar).turn(self._page, at)
 
     def _is_shown(self, page: str) -> bool:
@@ -244,38 +246,29 @@ class CompareScreen(Screen[None]):
 
     def _focus_page(self) -> None:
         if self._page == "curves":
-            self.query_one(Overlay).focus_first()
+            grid = self.query_one(Overlay).grid
+            grid.focus_on(*(chart.group for chart in grid.shown[:1]))
         else:
             self.query_one(f"#{self._page}").focus()
 
     def action_move(self, direction: int) -> None:
-        """One instant for the whole screen: to the next samples, or along the curves."""
-        overlay = self.query_one(Overlay)
-        extent = overlay.extent
-        if self._page == "samples":
-            self._step = self._neighbour(direction)
-        elif extent is not None:
-            now = extent[1] if self._step is None else self._step
-            step = round(now + direction * overlay.stride)
-            self._step = None if step >= extent[1] else max(extent[0], step)
-        overlay.point(self._step)
-        self._show_samples()
-        self._show_sheets()
-
-    def _neighbour(self, direction: int) -> float | None:
-        """The next step that has samples in that direction; None at the newest."""
-        steps = comparison.sampled_steps([one.history for one in self.contenders])
-        if not steps:
-            return None
-        now = steps[-1] if self._step is None else self._step
+        """To the next step at which a run has drawn samples; beyond the newest is now."""
+        drawn = comparison.sampled_steps([one.history for one in self.contenders])
+        now = math.inf if self._steps is None else max(self._steps)
         if direction < 0:
-            return max((step for step in steps if step < now), default=steps[0])
-        after = min((step for step in steps if step > now), default=steps[-1])
-        return None if after == steps[-1] else after
+            self._read_at(max((step for step in drawn[:-1] if step < now), default=None))
+        else:
+            self._read_at(min((step for step in drawn[:-1] if step > now), default=None))
 
     def action_newest(self) -> None:
-        self._step = None
-        self.query_one(Overlay).point(None)
+        self._read_at(None)
+
+    def on_charts_moved(self, event: Charts.Moved) -> None:
+        self._read_at(event.step)
+
+    def _read_at(self, step: float | None) -> None:
+        """One instant for the whole screen; None is now."""
+        self.query_one(Overlay).read_step(step)
         self._show_samples()
         self._show_sheets()
 
@@ -288,7 +281,7 @@ class CompareScreen(Screen[None]):
     def action_maximise(self) -> None:
         """The focused chart alone; of what is together, the focused panel."""
         chart = self.maximized or self.focused
-        if not isinstance(chart, OverlayChart):
+        if not isinstance(chart, Chart):
             self._alone = not self._alone
             self._show_page()
             return
@@ -298,15 +291,6 @@ class CompareScreen(Screen[None]):
             self.minimize()
         else:
             self.maximize(chart, container=False)
-
-    def action_fit(self) -> None:
-        self.query_one(Overlay).fit()
-
-    def action_zoom(self, inwards: bool) -> None:
-        self.query_one(Overlay).zoom(inwards)
-
-    def action_pan(self, direction: int) -> None:
-        self.query_one(Overlay).pan(direction)
 
     def action_log(self) -> None:
         self.query_one(Overlay).toggle_log()

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from textual.message import Message
 
 from backends.records import RunSpec
+from genai_tui.alerts.watch import AlertWatch
 from genai_tui.charts.palette import line_ink, series_colour
 from genai_tui.history import History
 from genai_tui.store import Run, Summary
 from genai_tui.widgets.smoothed import Smoothing
+from genai_tui.widgets.x_axis import XAxis
 
 
 @dataclass(eq=False, slots=True)
@@ -25,6 +27,8 @@ class Contender:
     colour: int
     tell: Callable[["Contender", Message], bool]
     smoothing: Smoothing
+    watch: AlertWatch
+    axis: XAxis = field(default_factory=XAxis)
     history: History = field(default_factory=History)
     summary: Summary | None = None
 

@@ -71,12 +71,16 @@ def knob_sheet(
 
 
 def scalar_sheet(
-    contenders: Sequence[Contender], step: float | None, *, dark: bool
+    contenders: Sequence[Contender],
+    steps: Sequence[float] | None,
+    *,
+    dark: bool,
 ) -> tuple[Line, list[Line]]:
-    """Of each scalar the last value up to ``step``, and the best where it is known what is best."""
+    """Of each scalar the last value, up to the step of each run if ``steps`` says one, and the best
+    where it is known what is best."""
     specs = [one.spec for one in contenders]
-    found = comparison.scalars(specs, [one.history for one in contenders], step)
-    when = "last" if step is None else f"at {amounts.count(step)}"
+    found = comparison.scalars(specs, [one.history for one in contenders], steps)
+    when = "last" if steps is None else f"at {amounts.count(max(steps))}"
     lines: list[Line] = []
     for each in found:
         if len(contenders) <= FEW:
@@ -84,8 +88,8 @@ def scalar_sheet(
         else:
             lines += [Line(each.key, style="bold"), _line(when, each.last, each.last_leaders)]
         if each.direction is not None:
-            steps = len(contenders) <= FEW
-            lines.append(_line(_ARROWS[each.direction], each.best, each.leaders, steps=steps))
+            few = len(contenders) <= FEW
+            lines.append(_line(_ARROWS[each.direction], each.best, each.leaders, steps=few))
     return _head(contenders, f"scalar, {when}", dark=dark), lines
 
 

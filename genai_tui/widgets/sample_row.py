@@ -1,5 +1,6 @@
 """What several runs drew at one step with one seed, side by side."""
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -35,10 +36,11 @@ class SampleRow(VerticalScroll, can_focus=True, inherit_bindings=False):
         await self.mount_all(self._panels.values())
         self._arrange()
 
-    def follow(self, step: int, *, dark: bool) -> None:
-        """Shows the newest samples of every run up to ``step``, of the first run's seed."""
+    def follow(self, steps: Sequence[float] | None, *, dark: bool) -> None:
+        """Shows the newest samples of every run, or those up to its step, of the first's seed."""
         seed = next((one.spec.seed for one in self._panels), None)
-        for one, panel in self._panels.items():
+        ends = steps or [math.inf] * len(self._panels)
+        for (one, panel), step in zip(self._panels.items(), ends, strict=True):
             sample = sample_at(one.history, step, seed)
             panel.styles.border_subtitle_color = one.ink(dark=dark)
             if sample is None:

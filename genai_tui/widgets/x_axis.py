@@ -59,6 +59,12 @@ class XAxis:
         self.kind = offered[(place + 1) % len(offered)]
         self._placed.clear()
 
+    def use(self, kind: Kind) -> None:
+        """That kind from now on."""
+        if kind != self.kind:
+            self.kind = kind
+            self._placed.clear()
+
     def place(self, step: float) -> float:
         """Where a step lies."""
         return float(self._places(np.array([step]))[0])
