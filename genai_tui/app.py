@@ -38,6 +38,8 @@ HEIGHTS = [(0, "-low"), (22, "-short"), (32, "-tall")]
 SETTLE_SECONDS, HINT_SECONDS = 1.0, 12.0
 WATCH_SECONDS = 2.0
 """Runs are looked after when all that the user waits for is there."""
+MOVES = "move."
+"""Begins the names of what is not worth a command: up, down, next page."""
 SWITCH_SECONDS = 0.001
 """A key that comes while a thread reads a log waits for a fifth of what Python thinks is fair."""
 
@@ -316,7 +318,7 @@ class StudioApp(AlarmHost[None]):
         """Every key of the screen by its name, so that none need be remembered."""
         for active in screen.active_bindings.values():
             binding = active.binding
-            if binding.id and active.enabled:
+            if binding.id and not binding.id.startswith(MOVES) and active.enabled:
                 run = partial(self.run_action, binding.action, active.node)
                 yield SystemCommand(binding.description.capitalize(), binding.tooltip, run)
         yield SystemCommand("Theme", "Choose the colours", self.action_change_theme)

@@ -21,13 +21,13 @@ class Action:
     Attributes:
         id: what the table ``keys`` of the settings calls it.
         keys: its own keys, as Textual names them, with commas between.
-        owner: the class whose key it is.
+        owners: the classes whose key it is; their own keys may differ, and these are the first's.
     """
 
     id: str
     keys: str
     what: str
-    owner: type[DOMNode]
+    owners: tuple[type[DOMNode], ...]
 
 
 def actions() -> list[Action]:
@@ -40,9 +40,11 @@ def actions() -> list[Action]:
             known = found.get(binding.id)
             if known is None:
                 what = binding.tooltip or binding.description
-                found[binding.id] = Action(binding.id, binding.key, what, owner)
-            elif known.owner is owner:
+                found[binding.id] = Action(binding.id, binding.key, what, (owner,))
+            elif known.owners == (owner,):
                 found[binding.id] = replace(known, keys=f"{known.keys},{binding.key}")
+            elif owner not in known.owners:
+                found[binding.id] = replace(known, owners=(*known.owners, owner))
     return sorted(found.values(), key=lambda action: (not _is_everywhere(action), action.id))
 
 
@@ -83,12 +85,17 @@ def _modules() -> list[str]:
 
 
 def _is_everywhere(action: Action) -> bool:
-    return issubclass(action.owner, App)
+    return issubclass(action.owners[0], App)
 
 
 def _meet(one: Action, other: Action) -> bool:
-    """Whether both can be wanted at the same time; a dialog hides all that is not its own."""
-    if issubclass(one.owner, other.owner) or issubclass(other.owner, one.owner):
+    """Whether both can be wanted at the same time."""
+    return any(_are_near(mine, its) for mine in one.owners for its in other.owners)
+
+
+def _are_near(one: type[DOMNode], other: type[DOMNode]) -> bool:
+    """Whether keys of both hold at once, for one is the other, or everywhere but in a dialog."""
+    if issubclass(one, other) or issubclass(other, one):
         return True
-    hidden = issubclass(one.owner, ModalScreen) or issubclass(other.owner, ModalScreen)
-    return not hidden and (_is_everywhere(one) or _is_everywhere(other))
+    hidden = issubclass(one, ModalScreen) or issubclass(other, ModalScreen)
+    return not hidden and (issubclass(one, App) or issubclass(other, App))

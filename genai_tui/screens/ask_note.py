@@ -17,7 +17,13 @@ class AskNote(ModalScreen[str | None]):
 
     DEFAULT_CSS = "AskNote { align: center middle; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "cancel", tooltip="Leave the note as it is"),
+        Binding(
+            "escape",
+            "dismiss(None)",
+            "cancel",
+            tooltip="Leave the note as it is",
+            id="dialog.cancel",
+        ),
     ]
 
     def __init__(self, question: str, before: str) -> None:

@@ -46,7 +46,7 @@ class Choose(ModalScreen[str | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "cancel", tooltip="Leave it"),
+        Binding("escape", "dismiss(None)", "cancel", tooltip="Leave it", id="dialog.cancel"),
     ]
 
     def __init__(self, question: str, answers: Sequence[Answer]) -> None:

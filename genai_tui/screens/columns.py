@@ -36,9 +36,18 @@ class ColumnsDialog(ModalScreen[Look | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "done", tooltip="Take these columns", priority=True),
+        Binding(
+            "enter",
+            "choose",
+            "done",
+            tooltip="Take these columns",
+            priority=True,
+            id="columns.done",
+        ),
         Binding("u", "usual", "usual", tooltip="The usual columns", id="columns.usual"),
-        Binding("escape,w", "cancel", "cancel", tooltip="Leave them as they are"),
+        Binding(
+            "escape,w", "cancel", "cancel", tooltip="Leave them as they are", id="columns.cancel"
+        ),
     ]
 
     def __init__(self, look: Look) -> None:

@@ -18,7 +18,7 @@ class Confirm(ModalScreen[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "yes", tooltip="Do it", id="confirm.yes"),
         Binding("n,escape,q", "answer(False)", "no", tooltip="Leave it", id="confirm.no"),
-        Binding("left,right", "app.focus_next", "other answer", show=False),
+        Binding("left,right", "app.focus_next", "other answer", show=False, id="confirm.other"),
     ]
 
     def __init__(self, question: str, yes: str, *, danger: bool = False) -> None:

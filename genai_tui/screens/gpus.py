@@ -59,8 +59,22 @@ class GpusScreen(Commanding):
         Binding(
             "slash", "filter", "filter", tooltip="Only processes with a text", id="gpus.filter"
         ),
-        Binding("left", "device(-1)", "GPU before", show=False, tooltip="Graphs of the GPU before"),
-        Binding("right", "device(1)", "next GPU", show=False, tooltip="Graphs of the next GPU"),
+        Binding(
+            "left",
+            "device(-1)",
+            "GPU before",
+            show=False,
+            tooltip="Graphs of the GPU before",
+            id="move.left",
+        ),
+        Binding(
+            "right",
+            "device(1)",
+            "next GPU",
+            show=False,
+            tooltip="Graphs of the next GPU",
+            id="move.right",
+        ),
         Binding("f", "maximise", "graphs", tooltip="The graphs alone, or all", id="gpus.f"),
         Binding("q,escape", "close", "back", tooltip="Back to what was before", id="gpus.q"),
     ]

@@ -18,7 +18,13 @@ class HelpScreen(ModalScreen[None]):
     """Lists keys, those of the focused panel last."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark,enter", "dismiss", "close", tooltip="Close the help"),
+        Binding(
+            "escape,q,question_mark,enter",
+            "dismiss",
+            "close",
+            tooltip="Close the help",
+            id="help.close",
+        ),
     ]
 
     def __init__(self, parts: list[Part]) -> None:

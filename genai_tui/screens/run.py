@@ -73,7 +73,14 @@ class RunScreen(Commanding):
             tooltip="Samples after, and all else as it was then",
             id="run.samples_after",
         ),
-        Binding("end", "newest", "newest", show=False, tooltip="Back to now: the newest of all"),
+        Binding(
+            "end",
+            "newest",
+            "newest",
+            show=False,
+            tooltip="Back to now: the newest of all",
+            id="run.newest",
+        ),
         Binding("l", "log", "log y", show=False, tooltip="Logarithmic y axis", id="run.log"),
         Binding(
             "plus,equals_sign",

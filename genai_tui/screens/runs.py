@@ -73,7 +73,14 @@ class RunsScreen(Annotating):
         _quiet("w", "columns", "columns", "Choose the columns"),
         _quiet("H", "archived", "show archived", "Show the archived runs too, or hide them"),
         Binding("d", "delete", "delete", tooltip="Delete the run from disk", id="runs.delete"),
-        Binding("escape", "clear_filter", "all runs", show=False, tooltip="Show all runs again"),
+        Binding(
+            "escape",
+            "clear_filter",
+            "all runs",
+            show=False,
+            tooltip="Show all runs again",
+            id="runs.all",
+        ),
         Binding("q", "app.quit", "quit", tooltip="Leave; trainings go on", id="runs.quit"),
     ]
 

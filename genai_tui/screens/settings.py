@@ -44,12 +44,21 @@ class Rows(OptionList, inherit_bindings=False):
     """The lines; what a key does to one is the screen's."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "cursor_down", "down", show=False, tooltip="The next line"),
-        Binding("up,k", "cursor_up", "up", show=False, tooltip="The line before"),
-        Binding("pagedown", "page_down", "page down", show=False, tooltip="A page down"),
-        Binding("pageup", "page_up", "page up", show=False, tooltip="A page up"),
-        Binding("home", "first", "first", show=False, tooltip="The first line"),
-        Binding("end", "last", "last", show=False, tooltip="The last line"),
+        Binding(
+            "down,j", "cursor_down", "down", show=False, tooltip="The next line", id="move.down"
+        ),
+        Binding("up,k", "cursor_up", "up", show=False, tooltip="The line before", id="move.up"),
+        Binding(
+            "pagedown",
+            "page_down",
+            "page down",
+            show=False,
+            tooltip="A page down",
+            id="move.page_down",
+        ),
+        Binding("pageup", "page_up", "page up", show=False, tooltip="A page up", id="move.page_up"),
+        Binding("home", "first", "first", show=False, tooltip="The first line", id="move.first"),
+        Binding("end", "last", "last", show=False, tooltip="The last line", id="move.last"),
     ]
 
 

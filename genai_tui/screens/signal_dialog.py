@@ -33,7 +33,13 @@ class SignalDialog(ModalScreen[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key, f"answer('{answer}')", answer, show=False) for key, answer in _KEYS.items()),
-        Binding("escape,q", f"answer('{_LEAVE}')", "leave it", tooltip="Send nothing"),
+        Binding(
+            "escape,q",
+            f"answer('{_LEAVE}')",
+            "leave it",
+            tooltip="Send nothing",
+            id="signal.cancel",
+        ),
     ]
 
     def __init__(self, row: Row) -> None:

@@ -23,7 +23,14 @@ class ChartSearch(Input):
         """The user searches no longer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "all charts", show=False, tooltip="All charts again"),
+        Binding(
+            "escape",
+            "leave",
+            "all charts",
+            show=False,
+            tooltip="All charts again",
+            id="charts.search_leave",
+        ),
     ]
 
     def __init__(self) -> None:

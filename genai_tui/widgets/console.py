@@ -36,12 +36,23 @@ class Console(ScrollView, can_focus=True, inherit_bindings=False):
 
     ALLOW_MAXIMIZE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "scroll_up", "up", show=False, tooltip="A line up"),
-        Binding("down,j", "scroll_down", "down", show=False, tooltip="A line down"),
-        Binding("pageup", "page_up", "page up", show=False, tooltip="A page up"),
-        Binding("pagedown", "page_down", "page down", show=False, tooltip="A page down"),
-        Binding("home", "scroll_home", "top", show=False, tooltip="The first line kept"),
-        Binding("end,G", "scroll_end", "bottom", show=False, tooltip="The newest line"),
+        Binding("up,k", "scroll_up", "up", show=False, tooltip="A line up", id="move.up"),
+        Binding("down,j", "scroll_down", "down", show=False, tooltip="A line down", id="move.down"),
+        Binding("pageup", "page_up", "page up", show=False, tooltip="A page up", id="move.page_up"),
+        Binding(
+            "pagedown",
+            "page_down",
+            "page down",
+            show=False,
+            tooltip="A page down",
+            id="move.page_down",
+        ),
+        Binding(
+            "home", "scroll_home", "top", show=False, tooltip="The first line kept", id="move.first"
+        ),
+        Binding(
+            "end,G", "scroll_end", "bottom", show=False, tooltip="The newest line", id="move.last"
+        ),
     ]
 
     def __init__(self, id: str | None = None) -> None:

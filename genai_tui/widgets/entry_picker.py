@@ -39,7 +39,9 @@ class EntryPicker(OptionList):
     """Shows entries under the headings of their groups; moving the highlight picks."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right", "leave", "next", tooltip="On to the next panel", show=False),
+        Binding(
+            "right", "leave", "next", tooltip="On to the next panel", show=False, id="picker.next"
+        ),
     ]
     DEFAULT_CSS = """
     EntryPicker {

@@ -58,12 +58,21 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "move(1)", "down", show=False, tooltip="To the next line"),
-        Binding("up", "move(-1)", "up", show=False, tooltip="To the line before"),
-        Binding("pagedown", "page(1)", "page down", show=False, tooltip="A page down"),
-        Binding("pageup", "page(-1)", "page up", show=False, tooltip="A page up"),
-        Binding("home", "first", "first", show=False, tooltip="To the first line"),
-        Binding("end", "last", "last", show=False, tooltip="To the last line"),
+        Binding("down", "move(1)", "down", show=False, tooltip="To the next line", id="move.down"),
+        Binding("up", "move(-1)", "up", show=False, tooltip="To the line before", id="move.up"),
+        Binding(
+            "pagedown",
+            "page(1)",
+            "page down",
+            show=False,
+            tooltip="A page down",
+            id="move.page_down",
+        ),
+        Binding(
+            "pageup", "page(-1)", "page up", show=False, tooltip="A page up", id="move.page_up"
+        ),
+        Binding("home", "first", "first", show=False, tooltip="To the first line", id="move.first"),
+        Binding("end", "last", "last", show=False, tooltip="To the last line", id="move.last"),
     ]
 
     cursor: reactive[int] = reactive(0, repaint=False)

@@ -53,12 +53,21 @@ class RunTable(ScrollView, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "open", tooltip="Watch the run", id="runs.open"),
-        Binding("down,j", "move(1)", "down", show=False, tooltip="To the next run"),
-        Binding("up,k", "move(-1)", "up", show=False, tooltip="To the previous run"),
-        Binding("pagedown", "page(1)", "page down", show=False, tooltip="A page down"),
-        Binding("pageup", "page(-1)", "page up", show=False, tooltip="A page up"),
-        Binding("home", "first", "first", show=False, tooltip="To the newest run"),
-        Binding("end,G", "last", "last", show=False, tooltip="To the oldest run"),
+        Binding("down,j", "move(1)", "down", show=False, tooltip="To the next run", id="move.down"),
+        Binding("up,k", "move(-1)", "up", show=False, tooltip="To the previous run", id="move.up"),
+        Binding(
+            "pagedown",
+            "page(1)",
+            "page down",
+            show=False,
+            tooltip="A page down",
+            id="move.page_down",
+        ),
+        Binding(
+            "pageup", "page(-1)", "page up", show=False, tooltip="A page up", id="move.page_up"
+        ),
+        Binding("home", "first", "first", show=False, tooltip="To the newest run", id="move.first"),
+        Binding("end,G", "last", "last", show=False, tooltip="To the oldest run", id="move.last"),
     ]
 
     cursor: reactive[int] = reactive(0, repaint=False)

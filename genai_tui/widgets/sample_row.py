@@ -22,8 +22,22 @@ class SampleRow(VerticalScroll, can_focus=True, inherit_bindings=False):
     """A panel a run, as large as there is room for; keys turn the pages of all at once."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j,pagedown", "turn(1)", "next page", show=False, tooltip="More samples"),
-        Binding("up,k,pageup", "turn(-1)", "previous page", show=False, tooltip="Samples before"),
+        Binding(
+            "down,j,pagedown",
+            "turn(1)",
+            "next page",
+            show=False,
+            tooltip="More samples",
+            id="move.next_page",
+        ),
+        Binding(
+            "up,k,pageup",
+            "turn(-1)",
+            "previous page",
+            show=False,
+            tooltip="Samples before",
+            id="move.page_before",
+        ),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -19,8 +19,22 @@ class Samples(SampleView, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "time machine", tooltip="All samples of the run", id="samples"),
-        Binding("down,j,pagedown", "turn(1)", "next page", show=False, tooltip="More samples"),
-        Binding("up,k,pageup", "turn(-1)", "previous page", show=False, tooltip="Samples before"),
+        Binding(
+            "down,j,pagedown",
+            "turn(1)",
+            "next page",
+            show=False,
+            tooltip="More samples",
+            id="move.next_page",
+        ),
+        Binding(
+            "up,k,pageup",
+            "turn(-1)",
+            "previous page",
+            show=False,
+            tooltip="Samples before",
+            id="move.page_before",
+        ),
     ]
     ALLOW_MAXIMIZE = True
 

@@ -28,10 +28,17 @@ class Sheet(VerticalScroll, can_focus=True, inherit_bindings=False):
     """Shows lines under a head. All texts may come from anywhere."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "scroll_down", "down", show=False, tooltip="A line down"),
-        Binding("up,k", "scroll_up", "up", show=False, tooltip="A line up"),
-        Binding("pagedown", "page_down", "page down", show=False, tooltip="A page down"),
-        Binding("pageup", "page_up", "page up", show=False, tooltip="A page up"),
+        Binding("down,j", "scroll_down", "down", show=False, tooltip="A line down", id="move.down"),
+        Binding("up,k", "scroll_up", "up", show=False, tooltip="A line up", id="move.up"),
+        Binding(
+            "pagedown",
+            "page_down",
+            "page down",
+            show=False,
+            tooltip="A page down",
+            id="move.page_down",
+        ),
+        Binding("pageup", "page_up", "page up", show=False, tooltip="A page up", id="move.page_up"),
     ]
 
     def __init__(self, *, id: str | None = None, nothing: str = "") -> None:
