@@ -18,8 +18,16 @@ class RunFilter(Horizontal):
     """Posts the changes of its input, as Input.Changed and Input.Submitted."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "app.focus('table')", "to the list", tooltip="Keep the filter"),
-        Binding("escape", "screen.clear_filter", "all runs", tooltip="Show all runs again"),
+        Binding(
+            "down", "app.focus('table')", "to the list", tooltip="Keep the filter", id="filter.list"
+        ),
+        Binding(
+            "escape",
+            "screen.clear_filter",
+            "all runs",
+            tooltip="Show all runs again",
+            id="filter.all",
+        ),
     ]
     DEFAULT_CSS = """
     RunFilter {
