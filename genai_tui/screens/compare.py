@@ -71,7 +71,14 @@ class CompareScreen(Screen[None]):
         Binding("f", "maximise", "maximise", tooltip="One panel alone, or all", id="compare.f"),
         Binding("left", "move(-1)", "earlier", tooltip="The samples before", id="compare.left"),
         Binding("right", "move(1)", "later", tooltip="The samples after", id="compare.right"),
-        Binding("end", "newest", "newest", show=False, tooltip="The newest step, from now on"),
+        Binding(
+            "end",
+            "newest",
+            "newest",
+            show=False,
+            tooltip="The newest step, from now on",
+            id="compare.newest",
+        ),
         Binding("l", "log", "log y", show=False, tooltip="Logarithmic y axis", id="compare.log"),
         Binding("plus", "smooth(1)", "smoother", show=False, tooltip="Smoother", id="compare.plus"),
         Binding(
