@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from textual.app import App
 from textual.message import Message
 from textual.pilot import Pilot
 
@@ -99,7 +100,7 @@ async def until(pilot: Pilot[None], fact: Callable[[], object], seconds: float =
         await asyncio.sleep(0.005)
 
 
-def screen_text(app: StudioApp) -> str:
+def screen_text(app: App[None]) -> str:
     """All that the terminal shows now, line by line."""
     _width, _height = app.size
     strips = app.screen._compositor.render_strips()

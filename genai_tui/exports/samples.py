@@ -194,9 +194,12 @@ def _fill_gif(subject: Subject, file: BinaryIO) -> None:
 
 def _frames(subject: Subject) -> Iterator[Captioned]:
     """The steps of the run's own schedule; what commands asked for are other samples."""
-    for drawn in sample_files.listing(subject.run.path):
-        if drawn.step > subject.drawn.step or drawn.asked:
-            continue
+    drawn_until = [
+        drawn
+        for drawn in sample_files.listing(subject.run.path)
+        if drawn.step <= subject.drawn.step and drawn.asked == subject.drawn.asked
+    ]
+    for drawn in drawn_until:
         try:
             one = Subject(subject.run, drawn, subject.tile)
             yield Captioned(picture_of(one), one.caption)

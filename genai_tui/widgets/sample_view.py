@@ -1,6 +1,7 @@
 """The samples of one step on the screen. Files are read in a thread, one page at a time."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import work
@@ -11,7 +12,7 @@ from textual.message import Message
 from genai_tui.differences import Passage
 from genai_tui.images.tonemap import Picture
 from genai_tui.images.view import ImageView
-from genai_tui.widgets.field import Field, Part
+from genai_tui.widgets.field import Field, Part, content
 from genai_tui.widgets.sample_pages import Look, Page, Room, framed, read_page
 
 CHANGED = "bold $text-success"
@@ -159,12 +160,28 @@ class SampleView(Vertical):
         if page.picture is not None:
             self._show_picture(page.picture)
         elif page.texts:
-            parts = _joined(page, self._cursor)
-            self.query_one(".texts", Field).show(*parts, layout=True)
-            self._show_one("texts")
+            self._show_texts(page)
         else:
             self.query_one(".nothing", Field).show(page.problem or self._nothing)
             self._show_one("nothing")
+
+    def _show_texts(self, page: Page) -> None:
+        parts = _joined(page, self._cursor)
+        missing = page.count - len(page.texts) if page.of == 1 else 0
+        if missing:
+            parts.append((f"and {missing} more on disk", "$text-muted"))
+        self.query_one(".texts", Field).show(*parts, layout=True)
+        self._show_one("texts")
+        if self._cursor is not None:
+            before = _joined(replace(page, texts=page.texts[: self._cursor - page.first]), None)
+            self.call_after_refresh(self._scroll_below, before)
+
+    def _scroll_below(self, before: list[Part]) -> None:
+        """Has the text that is pointed at begin at the top."""
+        texts = self.query_one(VerticalScroll)
+        width = self.query_one(".texts").content_size.width
+        lines = content(*before).get_height({}, width) - 1 if before else 0
+        texts.scroll_to(y=lines, animate=False)
 
     def _show_picture(self, picture: Picture) -> None:
         """In the view that has it already, else in the one that was seen the longest ago."""
@@ -191,9 +208,6 @@ def _joined(page: Page, cursor: int | None) -> list[Part]:
         style = "bold reverse $text-primary" if index == cursor else "bold $text-primary"
         parts += [(f"{index + 1}", style), (f"{_drawn_for(page, index)}\n", "$text-muted")]
         parts += _marked(text)
-    missing = page.count - len(page.texts)
-    if missing and page.of == 1:
-        parts.append((f"and {missing} more on disk", "$text-muted"))
     return parts
 
 
