@@ -25,6 +25,8 @@ RECORD_BYTES = 1 << 19
 TELEMETRY_BYTES = 1 << 17
 LONG_AGO = 600.0
 """Seconds: a jump that was before somebody looked is shown, but not told."""
+REPEAT_SECONDS = 600.0
+"""The like of what was told is not told again so soon."""
 _DEAD: frozenset[Seen] = frozenset({"interrupted", "failed"})
 DEAD_SECONDS = 24 * 3600.0
 """Who opens the studio is told of runs that died within the last day."""
@@ -75,6 +77,7 @@ class Sentry:
         self._lookouts: dict[str, Lookout] = {}
         self._found: dict[str, list[Alert]] = {}
         self._told: dict[str, set[str]] = {}
+        self._likes: dict[tuple[str, str, str], float] = {}
         self._settled: set[str] = set()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="sentry", daemon=True)
@@ -141,10 +144,18 @@ class Sentry:
             known.update(ids)
             with suppress(OSError):  # somebody else's run: this viewer remembers by itself
                 told.add(folder.path, ids)
-        return [alert for alert in news if not self._is_old(alert)]
+        return [one for one in news if not self._is_old(one) and not self._repeats(folder.id, one)]
 
     def _is_old(self, alert: "Alert") -> bool:
         return alert.kind in _MOMENTARY and alert.t < self._began - LONG_AGO
+
+    def _repeats(self, run: str, alert: "Alert") -> bool:
+        """Whether the like has just been told of the same scalar: a wild run has no end of it."""
+        like, now = (run, alert.kind, alert.about), time.monotonic()
+        if now - self._likes.get(like, -REPEAT_SECONDS) < REPEAT_SECONDS:
+            return True
+        self._likes[like] = now
+        return False
 
 
 def _died_lately(run: Summary, now: float) -> bool:

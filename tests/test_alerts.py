@@ -181,8 +181,12 @@ def test_a_loss_that_lost_what_it_gained_has_diverged() -> None:
 
 def test_a_loss_whose_kl_is_faded_in_has_not_diverged() -> None:
     curve = np.concatenate([falling(500), np.linspace(0.35, 1.5, 300)])
+    curve = np.minimum(curve, 1.0)
     rising = situation(loss=curve, of=8000, config={"warmup": 0.9})
     assert kinds(rising) == []
+    exploded = np.concatenate([falling(500), np.full(300, 40.0)])
+    found = kinds(situation(loss=exploded, of=8000, config={"warmup": 0.9}))
+    assert found == ["divergence", "spike"]
 
 
 def test_a_loss_that_stopped_falling_is_a_plateau_while_much_is_ahead() -> None:

@@ -85,6 +85,21 @@ def test_what_begins_while_it_watches_is_told_then(store: Store, live: Run) -> N
     assert ear.news == ["spike"]
 
 
+def test_a_wild_run_is_told_of_once_in_a_while(store: Store, live: Run) -> None:
+    ear = Ear()
+    sentry = Sentry(store, ear)
+    for number in range(3):
+        writer = Log(live.records)
+        for step in range(1, 121):
+            value = 50.0 if step == 1 else 0.3
+            at = 1000 + 10 * (120 * number + step)
+            writer.append(Step(step=at, t=time.time(), values={"loss": value}))
+        writer.close()
+        sentry.look(time.time() + 5 * number)
+    assert ear.news == ["spike"]
+    assert len([a for a in ear.heard[-1].alerts if a.kind == "spike"]) == 3
+
+
 def test_a_jump_of_long_ago_is_shown_and_not_told(store: Store) -> None:
     begun = time.time() - 7200
     run = build_runs.build(store, "a", state="running", step=1000, created=begun, telemetry=0)

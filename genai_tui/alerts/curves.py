@@ -4,6 +4,7 @@ Thresholds: a jump is more than six deviations (ZClip, arXiv 2504.02507, takes 2
 points are too many for that), gradients explode at a hundred times their median.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,6 +24,7 @@ SPIKE_DEVIATIONS, SPIKE_SHARE = 6.0, 0.1
 MOST_SPIKES = 5
 APART = 100
 """Points between two jumps that are two and not one."""
+MOST_TIMES = 1000
 EXPLODES, VANISHES = 100.0, 1e-7
 
 
@@ -96,7 +98,7 @@ def gradients(s: Situation) -> Iterator[Alert]:
                 "no signal gets through: dead units, or a loss that is saturated",
                 "raise lr, or look at the weights' initial scale and the activations",
             )
-        elif usual > 0 and len(found := np.flatnonzero(values > EXPLODES * usual)):
+        elif usual > 0 and (found := _first_of_each(np.flatnonzero(values > EXPLODES * usual))):
             step, value = int(steps[found[-1]]), float(values[found[-1]])
             yield _gradients(
                 s,
@@ -113,13 +115,18 @@ def divergence(s: Situation) -> Iterator[Alert]:
     """A loss that has lost half of what it had gained, and stays there."""
     for key, track in _losses(s):
         steps, values = _counted(s, track)
+        faded_in = len(values) > 2 * FEWEST
+        if not faded_in:
+            steps, values = _finite(*_recent(track))
         if len(values) <= 2 * FEWEST:
             continue
         smoothed = smooth(values, 0.9)
-        noise = float(np.std(np.diff(values))) / np.sqrt(2)
         lowest = int(np.argmin(smoothed[FEWEST:])) + FEWEST
+        noise = _noise(values[: lowest + 1])
         low, begin = float(smoothed[lowest]), float(np.max(smoothed[10:FEWEST]))
         limit = low + max(3 * noise, (begin - low) / 2, SPIKE_SHARE * abs(low))
+        if not faded_in:  # a term that is being faded in makes it rise, but not beyond all bounds
+            limit = begin + abs(begin) / 2 + 3 * noise
         last = smoothed[-max(10, len(smoothed) // 50) :]
         if not np.all(last > limit):
             continue
@@ -149,11 +156,11 @@ def plateau(s: Situation) -> Iterator[Alert]:
         if third < FEWEST:
             continue
         before, last = values[-2 * third : -third], values[-third:]
-        begin, noise = float(np.mean(values[:10])), float(np.std(np.diff(values))) / np.sqrt(2)
-        gained = float(np.mean(before) - np.mean(last))
-        error = 2 * noise * np.sqrt(2 / third)
-        fell = begin - float(np.mean(before)) > max(10 * noise, 0.01 * abs(begin))
-        if not fell or abs(gained) > max(error, 1e-3 * abs(float(np.mean(before)))):
+        begin, noise = float(np.mean(values[:10])), _noise(values)
+        earlier, now = float(np.median(before)), float(np.median(last))
+        error = 2.5 * noise * np.sqrt(2 / third)
+        fell = begin - earlier > max(10 * noise, 0.01 * abs(begin))
+        if not fell or abs(earlier - now) > max(error, 1e-3 * abs(earlier)):
             continue
         span = int(steps[-1] - steps[-third])
         yield Alert(
@@ -161,8 +168,8 @@ def plateau(s: Situation) -> Iterator[Alert]:
             "info",
             int(steps[-third]),
             _time(s, int(steps[-third])),
-            f"{key} is {amounts.value(float(np.mean(last)))} on average over the last {span:,} "
-            f"steps, {amounts.value(float(np.mean(before)))} over as many before",
+            f"{key} is about {amounts.value(now)} over the last {span:,} steps, and was about "
+            f"{amounts.value(earlier)} over as many before",
             "it has learned what it can at this rate",
             f"set lr to a third (genai-tui set RUN lr=...), or stop it (x): {left:.0%} are left",
             key,
@@ -249,6 +256,11 @@ def _expected(values: Floats) -> tuple[Floats, Floats]:
     return mean, np.sqrt(np.concatenate([[np.inf], variance[:-1]]))
 
 
+def _noise(values: Floats) -> float:
+    """The deviation from a smooth course; one wild jump does not make all of it wild."""
+    return float(np.median(np.abs(np.diff(values)))) * 1.48 / math.sqrt(2)
+
+
 def _first_of_each(found: np.ndarray) -> list[int]:
     """The first of each group of points that are near one another."""
     if not len(found):
@@ -264,7 +276,8 @@ def _rate_is_high(s: Situation) -> bool:
 
 
 def _times(jump: float, deviation: float) -> str:
-    return f"{jump / deviation:.0f} times" if deviation > 0 else "without end above"
+    times = jump / deviation if deviation > 0 else math.inf
+    return f"{times:.0f} times" if times < MOST_TIMES else f"more than {MOST_TIMES:,} times"
 
 
 def _time(s: Situation, step: int) -> float:
