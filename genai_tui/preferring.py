@@ -1,6 +1,7 @@
 """The part of the App that follows the user's settings: a change of one has its effect at once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol, TypeVar, runtime_checkable
 
 from textual.binding import Binding
@@ -10,12 +11,15 @@ from textual.keys import format_key
 from textual.reactive import Reactive
 
 from genai_tui.images.detect import Graphics, chosen, next_way
+from genai_tui.images.query import window_cell_size
 from genai_tui.likeness import Ascii
 from genai_tui.pacing import FRAME_SECONDS, PacedApp
 from genai_tui.settings import Settings
 from genai_tui.visible import visible
 
 T = TypeVar("T")
+WAY_SECONDS = 2.5
+"""A notice that the next press of the key makes old."""
 
 
 @runtime_checkable
@@ -65,7 +69,15 @@ class PreferringApp(PacedApp[T]):
         if self._draw_demanded():
             return
         self.graphics = next_way(self.graphics)
-        self.notify(visible(f"Pictures as {self.graphics.status}."), markup=False)
+        way = visible(f"Pictures as {self.graphics.status}.")
+        self.notify(way, markup=False, timeout=WAY_SECONDS)
+
+    def on_resize(self) -> None:
+        """Cells are of another size where the window is as large but shows more of them."""
+        cell = None if self.is_headless or self.is_web else window_cell_size()
+        if cell is not None and self.graphics.cell not in (None, cell):
+            self._found = replace(self._found, cell=cell)
+            self.graphics = replace(self.graphics, cell=cell)
 
     def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:
         """Says once that two things were given one key: only one of them gets it."""

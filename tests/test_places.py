@@ -1,8 +1,12 @@
 """Digits open places from anywhere, and escape goes back to what they covered."""
 
+from dataclasses import replace
+
 import build_runs
+import pytest
 from studio import screen_text, studio, until
 
+from genai_tui.app import StudioApp
 from genai_tui.images.detect import Graphics, next_way
 from genai_tui.screens.run import RunScreen
 from genai_tui.screens.runs import RunsScreen
@@ -67,3 +71,16 @@ def test_the_ways_go_round_and_pixels_get_the_best_cells_back() -> None:
     assert [one.mode for one in seen] == ["kitty", "octant", "quadrant", "half", "ascii", "kitty"]
     assert [one.cells for one in seen[1:]] == ["octant", "quadrant", "half", "ascii", "octant"]
     assert "kitty, octant, quadrant, half and ascii" in seen[1].why
+
+
+async def test_cells_of_another_size_are_drawn_on_as_such(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, _ = studio(store)
+    app.set_reactive(StudioApp.graphics, replace(app.graphics, cell=(10, 20)))
+    async with app.run_test() as pilot:
+        monkeypatch.setattr("genai_tui.preferring.window_cell_size", lambda: (8, 16))
+        monkeypatch.setattr(StudioApp, "is_headless", False)
+        await pilot.resize_terminal(100, 30)
+        await until(pilot, lambda: app.graphics.cell == (8, 16))
+        monkeypatch.setattr(StudioApp, "is_headless", True)

@@ -13,7 +13,7 @@ from textual.widgets import Input, OptionList
 
 from genai_tui import settings
 from genai_tui.app import StudioApp
-from genai_tui.keymap import _owners, actions
+from genai_tui.keymap import Action, _owners, actions
 from genai_tui.screens.ask_key import AskKey
 from genai_tui.screens.dialogs import AskText
 from genai_tui.screens.help import HelpScreen
@@ -241,3 +241,34 @@ async def test_unicode_can_be_done_without(store: Store, file: Path) -> None:
         await until(pilot, lambda: app.settings.unicode == "auto")
         await pilot.pause()
         assert not screen_text(app).isascii()
+
+
+@pytest.mark.parametrize(
+    ("size", "theme"),
+    [((80, 24), "textual-dark"), ((120, 40), "textual-light"), ((200, 60), "textual-dark")],
+    ids=["80x24", "120x40-light", "200x60"],
+)
+def test_the_picture_of_the_settings(
+    store: Store,
+    snap_compare: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    size: tuple[int, int],
+    theme: str,
+) -> None:
+    monkeypatch.setenv("GENAI_TUI_SETTINGS", "settings.toml")
+    some = [
+        Action("help", "question_mark", "Every key of this screen", (StudioApp,)),
+        Action("move.down", "down,j", "To the next run", (RunTable,)),
+        Action("runs.new", "n", "Pick a generator and train it", (RunsScreen,)),
+    ]
+    monkeypatch.setattr("genai_tui.screens.settings.actions", lambda: some)
+    app, _ = studio(store)
+    app.set_reactive(StudioApp.settings, Settings(theme=theme, keys={"runs.new": "N"}))
+
+    async def before(pilot: Pilot[None]) -> None:
+        await pilot.press("4")
+        await until(pilot, lambda: isinstance(app.screen, SettingsScreen) and app.screen._actions)
+        await pilot.press("down", "down")
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=size, run_before=before)
