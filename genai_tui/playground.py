@@ -132,7 +132,9 @@ def checked_ask(line: bytes) -> Ask:
 
 def new_id() -> str:
     """The id of a drawing; later ones sort later."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(2).hex()}"
+    now = time.time()
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+    return f"{stamp}-{int(now % 1 * 1000):03d}{os.urandom(1).hex()}"
 
 
 # --------------------------------------------------------------------------- what is kept

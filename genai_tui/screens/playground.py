@@ -64,15 +64,19 @@ class PlaygroundScreen(Sampling):
         """The user went back."""
 
     class Looked(Message, bubble=False):
-        """What the run's folder has."""
+        """What the run's folder has of checkpoints."""
 
-        def __init__(
-            self, checkpoints: Checkpoints, results: Sequence[Result], show: str = ""
-        ) -> None:
+        def __init__(self, checkpoints: Checkpoints) -> None:
             super().__init__()
             self.checkpoints = checkpoints
+
+    class Listed(Message, bubble=False):
+        """What has been kept; the result with the id ``show`` is to be shown."""
+
+        def __init__(self, results: Sequence[Result], show: str) -> None:
+            super().__init__()
             self.results = results
-            self.show = show  # id of the one to be shown
+            self.show = show
 
     class Known(Message, bubble=False):
         """What a model of that kind can be asked for, by the catalogue."""
@@ -123,19 +127,16 @@ class PlaygroundScreen(Sampling):
     def action_look(self) -> None:
         """Looks for checkpoints and results."""
         self._look_into_folder()
+        self._read_results()
 
     @work(thread=True, exclusive=True, group="look")
     def _look_into_folder(self) -> None:
         steps = self.run.checkpoint_steps()
         found = Checkpoints(tuple(steps), playground.best_step(steps, playground.losses(self.run)))
-        self.post_message(self.Looked(found, playground.results(self.run)))
+        self.post_message(self.Looked(found))
 
     @on(Looked)
     def _take_look(self, event: Looked) -> None:
-        self.query_one(KeptList).show(event.results, at=event.show)
-        for result in event.results:
-            if result.id == event.show:
-                self._show_result(result)
         if event.checkpoints != self._checkpoints:
             self._take_checkpoints(event.checkpoints)
         if not self._checkpoints.steps:
@@ -157,7 +158,7 @@ class PlaygroundScreen(Sampling):
     @work(thread=True, exclusive=True, group="checkpoints")
     def _look_for_checkpoints(self) -> None:
         if tuple(self.run.checkpoint_steps()) != self._checkpoints.steps:
-            cast(App[object], self.app).call_from_thread(self.action_look)
+            cast(App[object], self.app).call_from_thread(self._look_into_folder)
 
     @work(thread=True, group="catalogue")
     def _ask_catalogue(self) -> None:
@@ -300,11 +301,17 @@ class PlaygroundScreen(Sampling):
 
     # ------------------------------------------------------------------ what is kept
 
-    @work(thread=True, exclusive=True, group="look")
+    @work(thread=True, exclusive=True, group="results")
     def _read_results(self, show: str = "") -> None:
         """Lists what is kept; the result with that id is shown."""
-        results = playground.results(self.run)
-        self.post_message(self.Looked(self._checkpoints, results, show))
+        self.post_message(self.Listed(playground.results(self.run), show))
+
+    @on(Listed)
+    def _take_list(self, event: Listed) -> None:
+        self.query_one(KeptList).show(event.results, at=event.show)
+        for result in event.results:
+            if result.id == event.show:
+                self._show_result(result)
 
     def _show_result(self, result: Result) -> None:
         self._showing.show(result, self._knobs)

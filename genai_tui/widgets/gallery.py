@@ -9,9 +9,11 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.geometry import Size
 from textual.message import Message
 from textual.timer import Timer
 
+from genai_tui.images.detect import Mode
 from genai_tui.images.tonemap import PictureError, load
 from genai_tui.images.view import ImageView
 from genai_tui.widgets.field import Field, entitle
@@ -140,19 +142,18 @@ class Gallery(Vertical, can_focus=True):
         if wanted == self._wanted or not room.area or not (self._drawn.tiles or self._live):
             return
         self._wanted = wanted
-        self._read(wanted)
+        self._read(*wanted)
 
     @work(thread=True, exclusive=True, group="gallery")
-    def _read(self, wanted: tuple[object, ...]) -> None:
-        width, height = self.content_size
-        mode = self.query_one(ImageView).shown_mode
-        if self._live is not None:
+    def _read(self, drawn: Drawn, live: Path | None, look: Look, room: Size, mode: Mode) -> None:
+        if live is not None:
             try:
-                found = Scene(load(self._live))
+                found = Scene(load(live))
             except PictureError:
-                return  # it has been replaced by a newer one
+                return  # a newer one is in its place
         else:
-            found = scene(self._drawn, self._look, width, height, mode)
+            found = scene(drawn, look, room.width, room.height, mode)
+        wanted = (drawn, live, look, room, mode)
         self.post_message(self.Loaded(wanted, found))  # dropped if something else is wanted now
 
     def on_gallery_loaded(self, event: Loaded) -> None:

@@ -74,10 +74,13 @@ class Showing(Vertical):
         self._put_up(Texts)
         self.query_one(Texts).grow(self._growing)
 
-    @work(thread=True, exclusive=True, group="result")
     def show(self, result: Result, knobs: Sequence[Knob]) -> None:
         """Shows a result of the run, whose model can be asked for ``knobs``."""
         self._knobs = knobs
+        self._read(result, knobs)
+
+    @work(thread=True, exclusive=True, group="result")
+    def _read(self, result: Result, knobs: Sequence[Knob]) -> None:
         texts = _texts(self._run, result)
         drawn = _drawn(self._run, result, latent=any(knob.name == "around" for knob in knobs))
         ways = [playground.tokens(self._run, result, index) for index in range(len(texts))]
