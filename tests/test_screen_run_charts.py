@@ -457,3 +457,19 @@ def test_the_console_goes_to_the_first_line_that_is_not_earlier() -> None:
     assert line_at(moments, Instant(400, 99.0)) == 4
     assert line_at(moments, Instant(250, None)) == 4
     assert line_at([(None, None)], Instant(5, 1.0)) is None
+
+
+async def test_e_writes_the_curves_of_the_chart_and_says_where(
+    store: Store, live: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with looking(store, live, (200, 50)) as look:
+        await look.press("E", "E")
+        await until(look.pilot, lambda: (tmp_path / "fashion-vae-loss-2.csv").exists())
+        lines = (tmp_path / "fashion-vae-loss.csv").read_text().splitlines()
+        assert lines[0] == "step,time,loss,validation/loss"
+        assert len(lines) == 141
+        assert lines[1].startswith("10,")
+        await until(look.pilot, lambda: len(look.screen.app._notifications) == 2)  # pyright: ignore
+        said = [one.message for one in look.screen.app._notifications]  # pyright: ignore
+        assert f"Exported {tmp_path / 'fashion-vae-loss.csv'}" in said

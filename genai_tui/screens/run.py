@@ -171,7 +171,7 @@ class RunScreen(Commanding):
         known, self._summary = self._summary, event.summary
         if known is None or known.state != event.summary.state:
             self.refresh_bindings()
-        self.query_one(Charts).of_model(event.summary.model)
+        self.query_one(Charts).of_run(event.summary.name, event.summary.model)
         self.query_one(Meters).rest(event.summary.state not in LIVE)
         self._show_header()
 
@@ -262,8 +262,8 @@ class RunScreen(Commanding):
     def on_charts_moved(self, event: Charts.Moved) -> None:
         self._read_at(None if event.step is None else self.history.instant(event.step))
 
-    def on_charts_failed(self, event: Charts.Failed) -> None:
-        self.say(event.sentence, severe=True)
+    def on_charts_told(self, event: Charts.Told) -> None:
+        self.say(event.sentence, severe=event.severe)
 
     # ------------------------------------------------------------------ what keys do
 

@@ -1,7 +1,7 @@
 """All curves of a run: how they are looked at, which of them, and in which order."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from textual import work
@@ -14,12 +14,14 @@ from textual.widgets import Input
 from genai_tui import arrangement
 from genai_tui.arrangement import Arrangement
 from genai_tui.charts.line import Mark
-from genai_tui.groups import Group
+from genai_tui.exports.curves import Curve, export
+from genai_tui.exports.files import ExportError
 from genai_tui.history import History, Instant
 from genai_tui.widgets.chart_bar import ChartBar, ChartSearch, instant_part, marks_parts
 from genai_tui.widgets.chart_grid import Chart, ChartGrid
 from genai_tui.widgets.field import Part, entitle
 from genai_tui.widgets.lens import Lens
+from genai_tui.widgets.shelf import Shelf
 from genai_tui.widgets.x_axis import UNITS
 
 _PAN, _ZOOM, _TEN = 0.25, 2.0, 10
@@ -46,12 +48,12 @@ class Charts(Vertical):
             super().__init__()
             self.model, self.arrangement = model, arrangement
 
-    class Failed(Message):
-        """Something could not be remembered or written; the sentence says what."""
+    class Told(Message):
+        """A file was written, or could not be; the sentence says which."""
 
-        def __init__(self, sentence: str) -> None:
+        def __init__(self, sentence: str, *, severe: bool = False) -> None:
             super().__init__()
-            self.sentence = sentence
+            self.sentence, self.severe = sentence, severe
 
     BINDINGS: ClassVar[list[BindingType]] = [
         _key("left", "read(-1)", "left", "earlier", "Read all charts at an earlier step"),
@@ -67,6 +69,7 @@ class Charts(Vertical):
         _key("X", "axis", "axis", "x axis", "x as step, epoch, time since the start, clock"),
         _key("slash", "search", "search", "search charts", "Search charts by a regular expression"),
         _key("L", "fold", "fold", "legend", "Unfold the legend of the chart, or fold it"),
+        _key("E", "export", "export", "export", "Write the curves of the chart into a CSV file"),
         _key("P", "pin", "pin", "pin", "Pin the chart before the others, or let it go"),
         _key("h", "hide", "hide", "hide", "Hide the chart, or show it again"),
         _key("H", "hidden", "hidden", "show hidden", "Show hidden charts as well, or no longer"),
@@ -82,11 +85,8 @@ class Charts(Vertical):
         super().__init__(id=id)
         self.lens = Lens(smoothing)
         self._history = History()
-        self._groups: dict[str, Group] = {}
-        self._model = ""
-        self._arrangement = Arrangement()
-        self._shows_hidden = False
-        self._pattern = re.compile("")
+        self.shelf = Shelf()
+        self._run = ""
 
     def compose(self) -> ComposeResult:
         yield ChartBar()
@@ -103,17 +103,18 @@ class Charts(Vertical):
 
     # ------------------------------------------------------------------ what is drawn
 
-    def of_model(self, model: str) -> None:
-        """Arranges the charts as they were left for this model."""
-        if model and model != self._model:
-            self._model = model
+    def of_run(self, name: str, model: str) -> None:
+        """Takes the run's name, and arranges the charts as they were left for its model."""
+        self._run = name
+        if model and model != self.shelf.model:
+            self.shelf.model = model
             self._recall(model)
 
     def follow(self, history: History) -> None:
         """Brings all charts up to date with a history."""
         self._history = history
         self.lens.follow(history)
-        self._groups = {group.name: group for group in history.groups()}
+        self.shelf.fill(history.groups())
         self._arrange()
         self._redraw()
 
@@ -139,33 +140,31 @@ class Charts(Vertical):
         self._say()
 
     def _draw(self, chart: Chart) -> None:
-        group = self._groups.get(chart.group)
+        group = self.shelf.groups.get(chart.group)
         if group is None:
             return
         lens = self.lens
         chart.x_hint, chart.x_range, chart.x_unit = lens.hint, lens.window, UNITS[lens.axis.kind]
         chart.cursor = lens.cursor
         chart.show(lens.series(group), lens.marks())
-        chart.set_class(chart.group in self._arrangement.hidden, "-hidden")
-        pinned = " · pinned" if chart.group in self._arrangement.pinned else ""
-        hidden = " · hidden" if chart.group in self._arrangement.hidden else ""
+        chart.set_class(chart.group in self.shelf.arrangement.hidden, "-hidden")
+        pinned = " · pinned" if chart.group in self.shelf.arrangement.pinned else ""
+        hidden = " · hidden" if chart.group in self.shelf.arrangement.hidden else ""
         title = chart.group.replace("_per_second", "/s")
         entitle(chart, title + pinned + hidden, "log" if chart.log_y else "")
 
     def _say(self) -> None:
         """The bar: what is read, then how; what is as usual is not mentioned."""
-        lens, grid = self.lens, self.grid
+        lens, shelf, grid = self.lens, self.shelf, self.grid
         words = [] if lens.axis.kind == "step" else [f"x {lens.axis.kind}"]
         if lens.window is not None:
             words.append("zoomed, following" if lens.follows else "zoomed")
         weight = lens.smoothing.weight
         words.append(f"smoothing {weight:g}" if weight else "not smoothed")
-        if self._pattern.pattern:
-            count = f"{len(self._in_sight())} of {len(self._groups)}"
-            words.append(f"/{self._pattern.pattern} {count}")
-        hidden = sum(name in self._arrangement.hidden for name in self._groups)
-        if hidden:
-            words.append(f"{hidden} hidden")
+        if shelf.pattern.pattern:
+            words.append(f"/{shelf.pattern.pattern} {len(shelf.names)} of {len(shelf.groups)}")
+        if shelf.hidden:
+            words.append(f"{shelf.hidden} hidden")
         if grid.pages > 1:
             words.append(f"page {grid.page + 1} of {grid.pages}")
         parts: list[Part] = [instant_part(lens.instant, self._history.begun)]
@@ -243,6 +242,25 @@ class Charts(Vertical):
         if chosen is not None:
             chosen.unfolded = not chosen.unfolded
 
+    def action_export(self) -> None:
+        chosen = self.grid.chosen
+        group = self.shelf.groups.get(chosen.group) if chosen else None
+        if group is None:
+            return
+        tracks = {key: self._history.track(key) for key in group.keys}
+        curves = {key: (track.steps, track.values) for key, track in tracks.items()}
+        times = self._history.times
+        self._export(curves, (times.steps, times.values), group.name, Path.cwd())
+
+    @work(thread=True, group="exports")
+    def _export(self, curves: Mapping[str, Curve], times: Curve, name: str, out: Path) -> None:
+        try:
+            path = export(curves, times, self._run, name, out)
+        except ExportError as error:
+            self.post_message(self.Told(f"Not exported: {error}", severe=True))
+        else:
+            self.post_message(self.Told(f"Exported {path}"))
+
     # ------------------------------------------------------------------ which charts
 
     def action_near(self, rows: int) -> None:
@@ -252,17 +270,16 @@ class Charts(Vertical):
         self.grid.turn(by)
 
     def action_pin(self) -> None:
-        self._rearrange(self._arrangement.pin)
+        self._rearrange(self.shelf.arrangement.pin)
 
     def action_hide(self) -> None:
-        self._rearrange(self._arrangement.hide)
+        self._rearrange(self.shelf.arrangement.hide)
 
     def action_move(self, by: int) -> None:
-        names, shown = self._arrangement.arranged(list(self._groups)), self._in_sight()
-        self._rearrange(lambda name: self._arrangement.move(names, shown, name, by))
+        self._rearrange(lambda name: self.shelf.move(name, by))
 
     def action_hidden(self) -> None:
-        self._shows_hidden = not self._shows_hidden
+        self.shelf.shows_hidden = not self.shelf.shows_hidden
         self._arrange()
 
     def action_search(self) -> None:
@@ -273,13 +290,8 @@ class Charts(Vertical):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Searches as it is typed; what is no expression yet leaves the last one."""
         event.stop()
-        try:
-            self._pattern = re.compile(event.value, re.IGNORECASE)
-        except re.error as error:
-            event.input.border_title = str(error)
-            event.input.add_class("-invalid")
-            return
-        event.input.remove_class("-invalid")
+        found = self.shelf.search(event.value)
+        event.input.set_class(not found, "-invalid")
         self._arrange()
         self._say()
 
@@ -294,20 +306,10 @@ class Charts(Vertical):
 
     def _end_search(self) -> None:
         self.query_one(ChartSearch).display, self.query_one(ChartBar).display = False, True
-        self.grid.focus_on(*self._in_sight()[:1])
-
-    def _in_sight(self) -> list[str]:
-        """The groups that are neither hidden nor searched away, in the user's order."""
-        hidden = () if self._shows_hidden else self._arrangement.hidden
-        names = self._arrangement.arranged(list(self._groups))
-        return [name for name in names if name not in hidden and self._is_wanted(name)]
-
-    def _is_wanted(self, name: str) -> bool:
-        texts = (name, *self._groups[name].keys)
-        return any(self._pattern.search(text) for text in texts)
+        self.grid.focus_on(*self.shelf.names[:1])
 
     def _arrange(self) -> None:
-        self.grid.put(self._in_sight())
+        self.grid.put(self.shelf.names)
 
     def _rearrange(self, change: Callable[[str], Arrangement]) -> None:
         """Changes the place of the focused chart, and remembers it."""
@@ -315,12 +317,14 @@ class Charts(Vertical):
         if chosen is None:
             return
         changed = change(chosen.group)
-        if changed != self._arrangement:
-            self._arrangement = changed
-            self._arrange()
-            self._redraw()
-            if self._model:
-                self._remember(self._model, changed)
+        if changed != self.shelf.arrangement:
+            self._use(changed)
+            self._remember()
+
+    def _use(self, changed: Arrangement) -> None:
+        self.shelf.arrangement = changed
+        self._arrange()
+        self._redraw()
 
     @work(thread=True, group="arrangement")
     def _recall(self, model: str) -> None:
@@ -328,14 +332,14 @@ class Charts(Vertical):
 
     def on_charts_recalled(self, event: Recalled) -> None:
         event.stop()
-        if event.model == self._model and event.arrangement != self._arrangement:
-            self._arrangement = event.arrangement
-            self._arrange()
-            self._redraw()
+        untouched = self.shelf.arrangement == Arrangement()
+        if event.model == self.shelf.model and untouched:
+            self._use(event.arrangement)
 
-    @work(thread=True, exclusive=True, group="arrangement")
-    def _remember(self, model: str, changed: Arrangement) -> None:
+    @work(thread=True, group="arrangement")
+    def _remember(self) -> None:
         try:
-            arrangement.save(model, changed)
+            self.shelf.remember()
         except OSError as error:
-            self.post_message(self.Failed(f"The arrangement is not remembered: {error}"))
+            sentence = f"The arrangement is not remembered: {error}"
+            self.post_message(self.Told(sentence, severe=True))
