@@ -35,5 +35,7 @@ def known_classes(run: Run) -> list[str]:
 
 
 def _content(path: Path) -> bytes:
+    if not path.is_file():  # a pipe would never end
+        raise FileNotFoundError(f"there is no file {path.name}")
     with path.open("rb") as file:
         return file.read(MOST_BYTES)

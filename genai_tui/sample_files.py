@@ -117,7 +117,7 @@ def listing(run: Path) -> list[Drawn]:
 def told(run: Path, relative: str) -> Told:
     """What ``request.json`` says; nothing where it is missing, damaged, or not the run's."""
     path = run / relative / TOLD
-    if not relative or not _is_inside(path, run):
+    if not relative or not _is_inside(path, run) or not path.is_file():
         return Told()
     try:
         with path.open("rb") as file:

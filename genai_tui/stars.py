@@ -60,6 +60,8 @@ def put(run: Path, relative: str, keepsake: Keepsake) -> dict[str, Keepsake]:
 
 
 def _read(path: Path) -> Stars:
+    if path.exists() and not path.is_file():  # a pipe would never end
+        raise RunError(f"{path} is no file; move it away to star anew")
     with path.open("rb") as file:
         data = file.read(MOST_BYTES)
     try:

@@ -1,5 +1,6 @@
 """What the time machine stands on: places among steps, what differs, sounds, hostile folders."""
 
+import os
 import wave
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_tui import sample_files, sounds
+from genai_tui import sample_files, sounds, stars
 from genai_tui.differences import changed_share, changes, heat
 from genai_tui.moments import Moments, nearest
 from genai_tui.sample_files import Drawn, Told
@@ -195,6 +196,15 @@ def test_names_that_are_no_steps_are_left_out(tmp_path: Path) -> None:
         (7, "samples/step-7", False),
         (10, "samples/step-000010-abc", True),
     ]
+
+
+@pytest.mark.parametrize("name", ["request.json", "stars.json"])
+def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "samples" / "step-000001"
+    folder.mkdir(parents=True)
+    os.mkfifo((folder if name == "request.json" else tmp_path) / name)
+    assert sample_files.told(tmp_path, "samples/step-000001") == Told()
+    assert stars.read(tmp_path) == {}
 
 
 def test_a_page_says_why_there_is_nothing_to_see(tmp_path: Path) -> None:

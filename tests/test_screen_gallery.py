@@ -191,6 +191,17 @@ async def test_what_is_marked_is_exported_together(
         assert app.screen is screen
 
 
+async def test_a_click_goes_to_a_card_and_a_second_one_opens_it(runs: Store) -> None:
+    app, feed = studio(runs)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot, feed)
+        card = screen.query_one(Wall).cards[3]
+        await pilot.click(card)
+        assert title(screen)[1] == "4 of 4"
+        await pilot.click(card, times=2)
+        await until(pilot, lambda: isinstance(app.screen, SamplesScreen))
+
+
 async def test_the_cursor_goes_from_row_to_row_and_turns_pages(runs: Store) -> None:
     app, feed = studio(runs)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -24,6 +24,7 @@ from genai_tui.store import Run, Store
 from genai_tui.widgets.sample_facts import SampleFacts
 from genai_tui.widgets.sample_view import SampleView
 from genai_tui.widgets.samples import Samples
+from genai_tui.widgets.timeline import Timeline
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 
@@ -194,6 +195,22 @@ async def test_pages_and_samples_are_turned_and_one_is_seen_large_with_what_is_k
         assert "page 2 of 2" in title(screen)
         await pilot.press("escape")
         assert isinstance(app.screen, RunScreen)
+
+
+async def test_a_click_chooses_a_sample_another_one_shows_it_large(
+    store: Store, clothes: Run
+) -> None:
+    app, feed = studio(store, clothes)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot, feed)
+        view = screen.query_one(SampleView)
+        middle = view.size.width // 2 - 7, view.size.height // 2 - 4
+        await pilot.click(SampleView, offset=middle)
+        await until(pilot, lambda: " of 16" in facts(screen))
+        await pilot.click(SampleView, offset=middle)
+        await until(pilot, lambda: "sample 6 of 16" in title(screen))
+        await pilot.click(Timeline, offset=(0, 0))
+        assert "step 0 · 1 of 5" in title(screen)
 
 
 async def test_enter_on_the_panel_of_a_run_opens_it_at_the_step_that_is_seen(

@@ -93,6 +93,21 @@ class ImageView(Widget):
         self._caption, self._scale = caption, scale
         self.refresh()
 
+    def pixel_at(self, x: int, y: int) -> tuple[int, int] | None:
+        """The pixel of the picture in a cell of the widget, across and down; None beside it."""
+        drawing, picture = self._drawing, self._picture
+        if drawing is None or picture is None:
+            return None
+        used = min(self.size.height, drawing.rows + bool(self._caption))
+        column = x - (self.size.width - drawing.columns) // 2
+        row = y - (self.size.height - used) // 2
+        if not (0 <= column < drawing.columns and 0 <= row < drawing.rows):
+            return None
+        height, width = picture.shape[:2]
+        return (2 * column + 1) * width // (2 * drawing.columns), (
+            (2 * row + 1) * height // (2 * drawing.rows)
+        )
+
     def shows(self, picture: Picture) -> bool:
         """Whether this is the picture shown."""
         return _equal(picture, self._picture)

@@ -215,7 +215,7 @@ class GalleryScreen(Keeping):
             self._place = place
             self._hang()
 
-    def on_card_pointed(self, event: Card.Pointed) -> None:
+    def on_card_clicked(self, event: Card.Clicked) -> None:
         wall = self.query_one(Wall)
         index = wall.cards.index(event.card)
         self._go((self._top + index // wall.columns, index % wall.columns))

@@ -245,6 +245,13 @@ class SamplesScreen(Comparing):
             self._is_large = not self._is_large
             self._look()
 
+    def on_sample_view_pointed(self, event: SampleView.Pointed) -> None:
+        again = self._cursor == event.number
+        self._cursor = event.number
+        self._look()
+        if again:
+            self.action_enlarge()
+
     def action_turn(self, pages: int) -> None:
         page = self._view.page
         if self._is_large:

@@ -140,6 +140,17 @@ def framed(page: Page, picture: Picture, number: int) -> Picture:
     return picture
 
 
+def number_at(page: Page, x: int, y: int) -> int | None:
+    """The number of the sample that has a pixel of the page's picture; None for a gap."""
+    arranged, (width, height) = page.arrangement, page.tile
+    if arranged is None:
+        return None
+    column, right = divmod(x, width + arranged.gap[0])
+    row, down = divmod(y, height + arranged.gap[1])
+    number = page.first + row * arranged.columns + column
+    return number if right < width and down < height and number < page.count else None
+
+
 # ---------------------------------------------------------------------------- many samples
 
 

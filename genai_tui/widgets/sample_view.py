@@ -1,10 +1,11 @@
 """The samples of one step on the screen. Files are read in a thread, one page at a time."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from textual import work
+from textual import events, work
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
@@ -13,9 +14,11 @@ from genai_tui.differences import Passage
 from genai_tui.images.tonemap import Picture
 from genai_tui.images.view import ImageView
 from genai_tui.widgets.field import Field, Part, content
-from genai_tui.widgets.sample_pages import Look, Page, Room, framed, read_page
+from genai_tui.widgets.sample_pages import Look, Page, Room, framed, number_at, read_page
 
 CHANGED = "bold $text-success"
+_READERS = threading.BoundedSemaphore(2)
+"""Of all views together: however many there are, no more pages are decoded at once."""
 
 
 class SampleView(Vertical):
@@ -32,6 +35,13 @@ class SampleView(Vertical):
             super().__init__()
             self.look = look
             self.page = page
+
+    class Pointed(Message):
+        """The user clicks at one of the samples, by its number."""
+
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            self.number = number
 
     class Read(Message, bubble=False):
         """A page has been read."""
@@ -111,6 +121,14 @@ class SampleView(Vertical):
     def on_resize(self) -> None:
         self._want()
 
+    def on_click(self, event: events.Click) -> None:
+        view = self._views[0]
+        at = event.get_content_offset(view)
+        pixel = view.pixel_at(*at) if at is not None and view.display else None
+        number = None if pixel is None else number_at(self.page, *pixel)
+        if number is not None:
+            self.post_message(self.Pointed(number))
+
     @property
     def _room(self) -> Room:
         size = self.content_size
@@ -133,7 +151,9 @@ class SampleView(Vertical):
 
     @work(thread=True, group="samples")
     def _read(self, look: Look, room: Room) -> None:
-        self.post_message(self.Read(look, room, read_page(look, room)))
+        with _READERS:
+            page = read_page(look, room)
+        self.post_message(self.Read(look, room, page))
 
     def on_sample_view_read(self, event: Read) -> None:
         event.stop()

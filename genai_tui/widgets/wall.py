@@ -21,7 +21,7 @@ class Card(SampleView):
 
     REMEMBERED_BYTES = 1 << 20
 
-    class Pointed(Message):
+    class Clicked(Message):
         """The user clicks at a card; again at the same one."""
 
         def __init__(self, card: "Card", *, again: bool) -> None:
@@ -49,7 +49,7 @@ class Card(SampleView):
         event.stop()
 
     def on_click(self, event: events.Click) -> None:
-        self.post_message(self.Pointed(self, again=event.chain > 1))
+        self.post_message(self.Clicked(self, again=event.chain > 1))
 
 
 class Wall(Grid):
