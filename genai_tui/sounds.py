@@ -14,6 +14,8 @@ MOST_SAMPLES = 4_000_000
 """Of a longer sound the beginning is drawn: a minute and a half at 44.1 kHz."""
 FLOOR = -80.0
 """Decibels below full scale that are drawn as nothing."""
+WINDOW_SECONDS = 0.032
+"""Of sound for each column of a spectrogram: fine enough for a drum, long enough for a low tone."""
 _INK, _AXIS, _BACK = (120, 200, 255), (40, 52, 64), (0, 0, 0)
 _WAVE_SHARE = 0.4
 
@@ -78,7 +80,7 @@ def draw(sound: Sound, width: int, height: int) -> Picture:
     if not len(sound.samples):
         return np.zeros((height, width, 3), np.uint8)
     gap = np.zeros((1, width, 3), np.uint8)
-    spectrum = _spectrogram(sound.samples, width, height - above - 1)
+    spectrum = _spectrogram(sound.samples, sound.rate, width, height - above - 1)
     return np.concatenate([_outline(sound.samples, width, above), gap, spectrum])
 
 
@@ -108,9 +110,9 @@ def _outline(samples: NDArray[np.float32], width: int, height: int) -> Picture:
     return picture
 
 
-def _spectrogram(samples: NDArray[np.float32], width: int, height: int) -> Picture:
+def _spectrogram(samples: NDArray[np.float32], rate: int, width: int, height: int) -> Picture:
     """Decibels over time, the lowest frequency at the bottom."""
-    window = 2 ** math.ceil(math.log2(min(2048, max(64, 4 * height))))
+    window = 2 ** round(math.log2(min(4096, max(64, WINDOW_SECONDS * rate))))
     half = window // 2
     padded = np.pad(samples, (half, half))
     begins = np.linspace(0, len(samples), width, endpoint=False).astype(int)

@@ -23,7 +23,7 @@ What = Literal["png", "gif", "sheet", "wav", "jsonl"]
 WHATS: tuple[What, ...] = get_args(What)
 MEANINGS: dict[What, str] = {
     "png": "the picture, pixel by pixel",
-    "gif": "the training's progress over all steps until this one",
+    "gif": "the progress over all steps until this one",
     "sheet": "a contact sheet with captions",
     "wav": "the sounds",
     "jsonl": "the texts, a line each, with what they were drawn for",

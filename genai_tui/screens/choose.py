@@ -41,7 +41,8 @@ class Choose(ModalScreen[str | None]):
         align: center middle;
         & .dialog { width: 76; padding: 1 1; }
         & Static { padding: 0 1; }
-        & OptionList { height: auto; max-height: 16; border: none; background: $surface; }
+        & OptionList { height: auto; max-height: 16; background: $surface; padding: 0; }
+        & OptionList, & OptionList:focus { border: none; }
         & Input { border: none; height: 1; background: $boost; padding: 0 1; }
     }
     """
