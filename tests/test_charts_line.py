@@ -301,6 +301,10 @@ def test_a_compact_strip_paints_what_a_strip_paints_in_fewer_bytes(system):
     assert painted(compact.render(console)) == painted(plain.render(console))
     assert len(compact.render(console)) < len(plain.render(console))
     assert compact.render(console).endswith("\x1b[0m")
+    for start, end in ((0, 40), (7, 101), (0, None)):  # a part of a row is repainted alone
+        parts = [strip.crop(start, end).render(console) for strip in (plain, compact)]
+        assert painted(parts[0]) == painted(parts[1])
+        assert len(parts[0]) > len(parts[1])
 
 
 def painted(sequence):

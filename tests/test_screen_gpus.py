@@ -213,6 +213,18 @@ def test_the_picture_of_graphs_alone_and_of_mig(store: Store, snap_compare: Any)
     assert snap_compare(app, terminal_size=(120, 40), run_before=before)
 
 
+def test_the_picture_of_the_question_for_a_signal(
+    store: Store, clothes: Run, machine: Machine, snap_compare: Any
+) -> None:
+    app, feed = studio(store)
+
+    async def before(pilot: Pilot[None]) -> None:
+        await opened(pilot, feed, machine.at())
+        await asked(pilot)
+
+    assert snap_compare(app, terminal_size=(80, 24), run_before=before)
+
+
 # ---------------------------------------------------------------------------- what it shows
 
 
@@ -255,6 +267,18 @@ async def test_a_box_without_a_gpu_says_why_and_shows_the_rest(
         assert not screen.query_one(DeviceTable).display
         assert commands(screen)[:3] == [WORKER, KEEPER, CHILD]  # ours first, what trains before all
         assert "GPU mem" not in text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_every_core_has_a_bar_or_shares_one(
+    store: Store, machine: Machine, size: tuple[int, int]
+) -> None:
+    app, feed = studio(store)
+    async with app.run_test(size=size) as pilot:
+        await opened(pilot, feed, machine.at())
+        line = next(line for line in screen_text(app).splitlines() if "of 16 cores" in line)
+        bars = sum(letter in "▁▂▃▄▅▆▇█" for letter in line)
+        assert bars == (8 if size[0] == 80 else 16)
 
 
 async def test_a_disk_that_fills_says_when_it_is_full(store: Store, machine: Machine) -> None:
@@ -360,6 +384,19 @@ async def test_the_cursor_stays_on_its_process(store: Store, machine: Machine) -
         await pilot.pause()
         assert table.chosen
         assert table.chosen.key == chosen.key
+
+
+async def test_a_click_chooses_a_process(store: Store, machine: Machine) -> None:
+    app, feed = studio(store)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot, feed, machine.at())
+        table = screen.query_one(ProcessTable)
+        await pilot.click(ProcessTable, offset=(20, 4))  # border, titles, and two lines before
+        await until(pilot, lambda: table.cursor == 2)
+        await pilot.press("pageup")
+        assert table.cursor == 0
+        await pilot.press("pagedown", "end")
+        assert table.cursor == len(table.rows) - 1
 
 
 async def test_the_next_gpu_has_its_graphs_shown(store: Store, machine: Machine) -> None:

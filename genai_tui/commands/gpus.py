@@ -83,7 +83,10 @@ def _look(store: Store) -> Snapshot:
     folder = next(each for each in (store.root, *store.root.parents) if each.exists())
     with busy("asking the driver"):
         sampler = Sampler(patience=PATIENCE_S)
-        sampler.snapshot(folder, processes=True)
+        began = time.monotonic()
+        first = sampler.snapshot(folder, processes=True)
+        if time.monotonic() - began >= PATIENCE_S:  # the driver hangs: a second look would as well
+            return first
         time.sleep(LOOK_S)
         return sampler.snapshot(folder, processes=True)
 

@@ -61,10 +61,8 @@ class HostPanel(RowsWidget):
         super().notify_style_update()
 
     def _first(self, host: Host) -> list[Run]:
-        """The bars of the cores get the room that is left."""
-        line: list[Run] = [
-            ("CPU ", _MUTED),
-            *_meter(host.cpu),
+        """The cores get the room that is left, or the place of the meter if that is too little."""
+        rest: list[Run] = [
             (f" of {host.cores or amounts.UNKNOWN} cores", _MUTED),
             ("  load ", _MUTED),
             (amounts.UNKNOWN if host.load is None else f"{host.load:.1f}", _TEXT),
@@ -73,10 +71,13 @@ class HostPanel(RowsWidget):
             ("  swap ", _MUTED),
             *(_filled(host.swap_used, host.swap_total) if host.swap_total else [("none", _TEXT)]),
         ]
-        taken = sum(len(text) for text, _ in line)
+        line = [("CPU ", _MUTED), *_meter(host.cpu), *rest]
         label = "  cores "
-        room = self.size.width - taken - len(label)
-        return [*line, (label, _MUTED), (_bars(self._cores, room), _CORES)] if room > 1 else line
+        room = self.size.width - sum(len(text) for text, _ in line) - len(label)
+        if room >= min(len(self._cores), _METER):
+            return [*line, (label, _MUTED), (_bars(self._cores, room), _CORES)]
+        bars = _bars(self._cores, _METER).rjust(_METER)
+        return [("CPU ", _MUTED), (bars, _CORES), (_percent(host.cpu), _TEXT), *rest]
 
     def _second(self, host: Host) -> list[Run]:
         """That the disk fills takes the place of its size where there is not room for both."""
@@ -101,11 +102,13 @@ def _filling(to_full: float | None) -> list[Run]:
 
 
 def _meter(percent: float | None) -> list[Run]:
-    if percent is None:
-        return [("─" * _METER, _MUTED), (f" {amounts.UNKNOWN:>5}", _TEXT)]
-    full = round(_METER * min(percent, 100.0) / 100)
+    full = round(_METER * min(percent or 0.0, 100.0) / 100)
     bar: list[Run] = [("━" * full, _BAR), ("─" * (_METER - full), _MUTED)]
-    return [run for run in bar if run[0]] + [(f" {percent:3.0f} %", _TEXT)]
+    return [*(run for run in bar if run[0]), (_percent(percent), _TEXT)]
+
+
+def _percent(percent: float | None) -> str:
+    return f" {amounts.UNKNOWN:>5}" if percent is None else f" {percent:3.0f} %"
 
 
 def _filled(used: int | None, total: int | None) -> list[Run]:

@@ -150,6 +150,7 @@ class Meters(VerticalScroll, can_focus=True):
         last = samples[-1]
         title = f"{len(last.gpus)} GPU" if last.gpus else last.no_gpu
         problems = {gpu.problem for gpu in last.gpus if gpu.problem}
+        problems |= {reason for gpu in last.gpus for reason in gpu.throttling or []}
         self._titles = title, ", ".join(sorted(problems)) or _names(last.gpus)
         self._entitle()
         self.call_after_refresh(self._paint)
