@@ -141,3 +141,9 @@ def test_keys_are_a_table_of_texts(file: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(SettingsError, match="key"):
         settings.load()
+
+
+def test_the_file_of_the_docs_can_be_used(file: Path) -> None:
+    page = Path(__file__).parents[1] / "docs" / "terminal.md"
+    file.write_text(page.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0])
+    assert settings.load().keys["move.down"] == "down,j,ctrl+n"
