@@ -25,12 +25,13 @@ from genai_tui import settings as preferences
 from genai_tui.alarm_host import AlarmHost
 from genai_tui.feed import Feed
 from genai_tui.images.detect import Graphics, detect
-from genai_tui.places import BY_NAME, HOME, PLACES
+from genai_tui.navigating import NavigatingApp
 from genai_tui.screens.commanding import Commanding
 from genai_tui.screens.runs import RunsScreen
 from genai_tui.screens.too_small import TooSmall, is_too_small
 from genai_tui.settings import Settings
 from genai_tui.store import LIVE, Run, Store
+from genai_tui.touring import TouringApp
 from genai_tui.visible import visible
 
 WIDTHS = [(0, "-narrow"), (100, "-wide"), (150, "-very-wide")]
@@ -62,7 +63,7 @@ class Visible(LineFilter):
         ]
 
 
-class StudioApp(AlarmHost[None]):
+class StudioApp(NavigatingApp[None], TouringApp[None], AlarmHost[None]):
     """The screens of genai-tui. It reads runs and never imports what trains them."""
 
     TITLE = "genai-tui"
@@ -73,7 +74,6 @@ class StudioApp(AlarmHost[None]):
     COMMANDS = App.COMMANDS | {_run_commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", tooltip="Every key of this screen", id="help"),
-        *(place.binding for place in PLACES),
         Binding(
             "g",
             "cycle_graphics",
@@ -82,10 +82,6 @@ class StudioApp(AlarmHost[None]):
             tooltip="Draw pictures in the next way that there is",
             id="graphics",
         ),
-        Binding(
-            "full_stop", "tour(1)", "next hint", show=False, tooltip="The next hint", id="hint"
-        ),
-        Binding("comma", "tour(0)", "no hints", show=False, tooltip="No more hints", id="no_hints"),
         Binding(
             "ctrl+p",
             "command_palette",
@@ -125,7 +121,7 @@ class StudioApp(AlarmHost[None]):
 
     def get_default_screen(self) -> Screen[None]:
         # The list stands at the bottom, unless the user came for one run and may never look at it.
-        return BY_NAME[HOME].make(self) if self._open_run is None else Screen()
+        return self.home() if self._open_run is None else Screen()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [self._visible, *super().get_line_filters()]
@@ -149,9 +145,7 @@ class StudioApp(AlarmHost[None]):
             way = f"Pictures are drawn as {self.graphics.mode} cells; {self.graphics.hint}."
             self.notify(visible(way), markup=False, timeout=HINT_SECONDS)
         if self._tour:
-            from genai_tui.widgets.tour import Tour
-
-            self.screen.mount(Tour())
+            self.show_hints()
         self.set_timer(SETTLE_SECONDS, _settle)
         if not self.is_headless:
             self.set_timer(WATCH_SECONDS, self.watch_runs)
@@ -206,7 +200,7 @@ class StudioApp(AlarmHost[None]):
 
     def on_run_screen_closed(self) -> None:
         if len(self.screen_stack) == 2 and self._open_run is not None:
-            self._go_home()
+            self.go_home()
         else:
             self.pop_screen()
 
@@ -235,33 +229,6 @@ class StudioApp(AlarmHost[None]):
     def on_playground_screen_closed(self) -> None:
         self.pop_screen()
 
-    def action_go(self, name: str) -> None:
-        """Opens a place, or goes back to it; one that covers another place takes its stead."""
-        place = BY_NAME[name]
-        if name == HOME:
-            self._go_home()
-            return
-        open_there = [screen.has_class(place.mark) for screen in self.screen_stack]
-        if any(open_there):
-            self._pop_down_to(open_there.index(True) + 1)
-            return
-        screen = place.make(self)
-        screen.add_class(place.mark)
-        if any(self.screen.has_class(other.mark) for other in PLACES):
-            self.switch_screen(screen)  # pyright: ignore[reportUnknownMemberType]
-        else:
-            self.push_screen(screen)
-
-    def _go_home(self) -> None:
-        homes = [n for n, screen in enumerate(self.screen_stack) if isinstance(screen, RunsScreen)]
-        self._pop_down_to(homes[-1] + 1 if homes else 2)
-        if not homes:
-            self.switch_screen(BY_NAME[HOME].make(self))  # pyright: ignore[reportUnknownMemberType]
-
-    def _pop_down_to(self, count: int) -> None:
-        while len(self.screen_stack) > count:
-            self.pop_screen()
-
     def watch_settings(self, before: Settings, now: Settings) -> None:
         super().watch_settings(before, now)
         if now.runs != before.runs:
@@ -269,14 +236,17 @@ class StudioApp(AlarmHost[None]):
 
     def _move_to(self, folder: Path) -> None:
         """Shows the runs of another folder."""
+        self.unwatch_runs()
         self.feed.stop()
         self.store = Store(folder)
         self.feed = type(self.feed)(self.store)
         self.feed.start()
-        self._pop_down_to(1)
+        self.pop_down_to(1)
         self._open_run = None
-        self.push_screen(BY_NAME[HOME].make(self))  # the bottom of the stack cannot be replaced
+        self.push_screen(self.home())  # the bottom of the stack cannot be replaced
         self.action_go("settings")
+        if not self.is_headless:
+            self.watch_runs()
 
     def open_run(self, run_id: str) -> None:
         """Watches a run."""
@@ -292,21 +262,6 @@ class StudioApp(AlarmHost[None]):
             return
         runs = [Run(self.store.root / run_id) for run_id in ids]
         self.push_screen(CompareScreen(self.feed, runs, settings=self.settings))
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys of the hints are keys only while there are any."""
-        return action != "tour" or bool(self.screen.query("Tour"))
-
-    def action_tour(self, by: int) -> None:
-        from genai_tui.widgets.tour import HINTS, Tour, remember
-
-        tour = self.screen.query_one(Tour)
-        if by and tour.number + by < len(HINTS):
-            tour.number += by
-            return
-        tour.remove()
-        self.run_worker(remember, thread=True)
-        self.refresh_bindings()
 
     def action_help(self) -> None:
         from genai_tui.screens.help import HelpScreen, keys_of

@@ -11,7 +11,7 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen
 
 _ROOMS = ("genai_tui.screens", "genai_tui.widgets", "genai_tui.charts", "genai_tui.images")
-_APP = "genai_tui.app"
+_APP = ("genai_tui.app", "genai_tui.navigating", "genai_tui.touring")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def taken(
 
 
 def _owners() -> Iterator[type[DOMNode]]:
-    for name in (_APP, *_modules()):
+    for name in (*_APP, *_modules()):
         module = importlib.import_module(name)
         for owner in vars(module).values():
             if isinstance(owner, type) and issubclass(owner, DOMNode) and owner.__module__ == name:

@@ -6,15 +6,26 @@ when it is first opened, so that the first paint of the list does not wait for i
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from textual.binding import Binding
 from textual.screen import Screen
 
-if TYPE_CHECKING:
-    from genai_tui.app import StudioApp
+from genai_tui.feed import Feed
+from genai_tui.settings import Settings
+from genai_tui.store import Store
 
 HOME = "runs"
+
+
+class Studio(Protocol):
+    """What places need of the App."""
+
+    store: Store
+    feed: Feed
+
+    @property
+    def settings(self) -> Settings: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +35,7 @@ class Place:
     key: str
     name: str
     tooltip: str
-    make: Callable[["StudioApp"], Screen[None]]
+    make: Callable[[Studio], Screen[None]]
 
     @property
     def mark(self) -> str:
@@ -43,25 +54,25 @@ class Place:
         )
 
 
-def _runs(studio: "StudioApp") -> Screen[None]:
+def _runs(studio: Studio) -> Screen[None]:
     from genai_tui.screens.runs import RunsScreen
 
     return RunsScreen(studio.store, studio.feed)
 
 
-def _gallery(studio: "StudioApp") -> Screen[None]:
+def _gallery(studio: Studio) -> Screen[None]:
     from genai_tui.screens.gallery import GalleryScreen
 
     return GalleryScreen(studio.store, studio.feed)
 
 
-def _settings(studio: "StudioApp") -> Screen[None]:
+def _settings(studio: Studio) -> Screen[None]:
     from genai_tui.screens.settings import SettingsScreen
 
     return SettingsScreen()
 
 
-def _gpus(studio: "StudioApp") -> Screen[None]:
+def _gpus(studio: Studio) -> Screen[None]:
     from genai_tui.screens.gpus import GpusScreen
 
     return GpusScreen(studio.store, studio.feed, sparing=studio.settings.low_bandwidth)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar, runtime_checkable
 
+from textual import events
 from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.filter import LineFilter
@@ -72,7 +73,7 @@ class PreferringApp(PacedApp[T]):
         way = visible(f"Pictures as {self.graphics.status}.")
         self.notify(way, markup=False, timeout=WAY_SECONDS)
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Cells are of another size where the window is as large but shows more of them."""
         cell = None if self.is_headless or self.is_web else window_cell_size()
         if cell is not None and self.graphics.cell not in (None, cell):
