@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from waiting import until as wait_until
 
 from backends.records import Scalar, Step, scalar
-from genai_tui import liveness
+from genai_tui import liveness, log
 from genai_tui.alerts.alert import Alert
 from genai_tui.app import StudioApp
 from genai_tui.screens.alerts import AlertsScreen
@@ -72,8 +72,6 @@ async def test_the_header_counts_and_a_key_lists_what_is_wrong(store: Store, liv
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, feed)
         assert "alert" not in screen_text(app).splitlines()[0]
-        assert screen._watch is not None
-        screen._watch._looked = 0.0
         feed.tell_records(*steps(loss=50.0, kl=float("nan")))
         await until(pilot, lambda: "! 2 alerts (A)" in screen_text(app).splitlines()[0])
         assert [mark.x for mark in screen.query_one(Charts).lens.alerts] == [1410, 1410]
@@ -96,15 +94,13 @@ async def test_the_list_of_a_healthy_run_says_so(store: Store, live: Run) -> Non
 
 
 async def test_while_an_old_log_is_read_nothing_is_wrong_yet(store: Store, live: Run) -> None:
-    from genai_tui import log
-
     app, feed = studio(store, live)
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, feed)
-        assert screen._watch is not None
-        screen._watch._looked = 0.0
         feed.tell(feed.RecordsRead(log.Chunk(list(steps(loss=50.0)), more=True)))
         await until(pilot, lambda: screen.history.step == 1490 and screen._timer is None)
+        screen._show_alerts()
+        assert screen.alerts() == []
         assert "alert" not in screen_text(app).splitlines()[0]
 
 
@@ -217,3 +213,14 @@ def test_the_picture_of_the_list(
         await pilot.pause()
 
     assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+async def test_what_was_wrong_with_a_run_that_has_ended_is_seen(store: Store) -> None:
+    run = build_runs.build(store, "ended", step=1000, state="stopped")
+    writer = log.Log(run.records)
+    writer.append(Step(step=1010, t=NOW, values={"kl": "NaN"}))
+    writer.close()
+    app, feed = studio(store, run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(pilot, feed)
+        await until(pilot, lambda: "! 1 alert (A)" in screen_text(app).splitlines()[0])

@@ -230,7 +230,6 @@ async def test_what_is_wrong_is_marked_with_the_letter_of_the_run(
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(app, feed, pilot, runs)
         two = screen.contenders[1]
-        two.watch._looked = 0.0
         bad = Step(step=2000, t=NOW, values={"loss": scalar(float("nan"))})
         two.post_message(feed.RecordsRead(log.Chunk([bad])))
         await until(pilot, lambda: " alert" in screen_text(app))

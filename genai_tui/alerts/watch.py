@@ -1,4 +1,4 @@
-"""Alerts of one run as it goes on: remembers its telemetry, and looks no oftener than needed."""
+"""Alerts of one run as it goes on: remembers its telemetry, and when what lasts was first seen."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -13,7 +13,6 @@ from genai_tui.telemetry.record import Telemetry
 
 TELEMETRY_SAMPLES = 600
 """At about one a second: the disk's rate is measured over the last ten minutes."""
-EVERY = 2.0
 
 
 class AlertWatch:
@@ -22,8 +21,6 @@ class AlertWatch:
     def __init__(self, spec: RunSpec) -> None:
         self._spec = spec
         self._telemetry: deque[Telemetry] = deque(maxlen=TELEMETRY_SAMPLES)
-        self._looked = 0.0
-        self._state: str = ""
         self.found: list[Alert] = []
 
     def see(self, samples: Iterable[Telemetry]) -> None:
@@ -31,12 +28,10 @@ class AlertWatch:
         self._telemetry.extend(samples)
 
     def look(self, history: History, summary: Summary, now: float) -> list[Alert]:
-        """What is wrong at ``now`` (seconds since the epoch), or what was found a moment ago."""
-        if now - self._looked >= EVERY or summary.state != self._state:
-            self._looked, self._state = now, summary.state
-            known = {alert.id: alert for alert in self.found}
-            seen = alerts(Situation(history, summary, now, tuple(self._telemetry), self._spec))
-            self.found = [_since(alert, known.get(alert.id)) for alert in seen]
+        """What is wrong at ``now``, in seconds since the epoch."""
+        known = {alert.id: alert for alert in self.found}
+        seen = alerts(Situation(history, summary, now, tuple(self._telemetry), self._spec))
+        self.found = [_since(alert, known.get(alert.id)) for alert in seen]
         return self.found
 
 

@@ -32,6 +32,8 @@ from genai_tui.widgets.sheet import Sheet
 from genai_tui.widgets.smoothed import Smoothing
 
 PAGES = ("curves", "knobs", "scalars", "samples")
+ALERT_SECONDS = 2.0
+"""What is wrong with the runs is looked for at most this often."""
 TOGETHER_WIDTH, TOGETHER_HEIGHT = 150, 40
 """From this size on all pages are shown at once."""
 
@@ -99,6 +101,7 @@ class CompareScreen(Screen[None]):
         self._alone = False
         self._all_knobs = False
         self._timer: Timer | None = None
+        self._alarm: Timer | None = None
         self._painted = 0.0
 
     def compose(self) -> ComposeResult:
@@ -168,8 +171,7 @@ class CompareScreen(Screen[None]):
         if isinstance(message, Feed.RecordsRead):
             one.history.fold(message.chunk.records, message.chunk.damaged)
             message.taken.set()
-            if not message.chunk.more and one.summary is not None:
-                one.watch.look(one.history, one.summary, self.feed.now())
+            one.behind = message.chunk.more
             self._paint_soon()
         elif isinstance(message, Feed.StatusRead):
             one.summary = message.summary
@@ -191,8 +193,18 @@ class CompareScreen(Screen[None]):
         self.query_one(Overlay).follow_all(self.contenders)
         self._show_samples()
         self._show_sheets()
+        if self._alarm is None:
+            self._alarm = self.set_timer(ALERT_SECONDS, self._mark_alerts)
         if self.focused is None:
             self._focus_page()
+
+    def _mark_alerts(self) -> None:
+        """Marks on the curves where something is wrong with a run."""
+        self._alarm = None
+        for one in self.contenders:
+            if one.summary is not None and not one.behind:
+                one.watch.look(one.history, one.summary, self.feed.now())
+        self.query_one(Overlay).follow_all(self.contenders)
 
     def _show_who(self) -> None:
         dark = self._studio.current_theme.dark

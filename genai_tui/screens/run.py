@@ -37,6 +37,8 @@ from genai_tui.widgets.samples import Samples
 
 LOADING_SECONDS = 0.6
 """The same while an old log is read: keys go first."""
+ALERT_SECONDS = 1.0
+"""What is wrong is looked for at most this often."""
 _PANELS = (Chart, Samples, Meters, Console, Activity)
 
 
@@ -117,6 +119,7 @@ class RunScreen(Commanding):
         self._timer: Timer | None = None
         self._painted = 0.0
         self._watch: AlertWatch | None = None
+        self._alarm: Timer | None = None
         self._behind = False  # the log is not read to its end
 
     @property
@@ -208,7 +211,8 @@ class RunScreen(Commanding):
         if run is None:
             return
         self.query_one(RunHeader).show(run, self._phase(run) if run.state in LIVE else "")
-        self._show_alerts(run)
+        if self._alarm is None:
+            self._alarm = self.set_timer(ALERT_SECONDS, self._show_alerts)
         why = self.query_one("#why", Field)
         reason = why_not(run)
         why.display = bool(reason)
@@ -223,11 +227,12 @@ class RunScreen(Commanding):
             return amounts.phase(status.phase, status.phase_done, status.phase_of)
         return amounts.phase(told.name, told.done, told.of)
 
-    def _show_alerts(self, run: Summary) -> None:
+    def _show_alerts(self) -> None:
         """The worst of what is wrong, and how much there is of it; good news is no alarm."""
-        if self._watch is None or self._behind:
+        self._alarm = None
+        if self._watch is None or self._summary is None or self._behind:
             return
-        found = self._watch.look(self.history, run, self.feed.now())
+        found = self._watch.look(self.history, self._summary, self.feed.now())
         self.query_one(Charts).warn(alert_marks(found))
         wrong = [alert for alert in found if alert.wrong]
         self.query_one(RunHeader).warn(wrong[0].level if wrong else None, len(wrong))

@@ -31,6 +31,8 @@ class Contender:
     axis: XAxis = field(default_factory=XAxis)
     history: History = field(default_factory=History)
     summary: Summary | None = None
+    behind: bool = False
+    """Whether its log is not read to its end."""
 
     def post_message(self, message: Message) -> bool:
         return self.tell(self, message)
