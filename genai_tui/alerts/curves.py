@@ -87,8 +87,7 @@ def gradients(s: Situation) -> Iterator[Alert]:
         steps, values = _finite(*_recent(track))
         if len(values) <= FEWEST:
             continue
-        usual = float(np.median(values))
-        last = values[-FEWEST:]
+        usual, last = float(np.median(values)), values[-FEWEST:]
         if np.all(last < VANISHES):
             yield _gradients(
                 s,
@@ -100,6 +99,7 @@ def gradients(s: Situation) -> Iterator[Alert]:
             )
         elif usual > 0 and (found := _first_of_each(np.flatnonzero(values > EXPLODES * usual))):
             step, value = int(steps[found[-1]]), float(values[found[-1]])
+            usual = float(np.median(values[: found[0]])) if found[0] else usual
             yield _gradients(
                 s,
                 key,

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
@@ -36,25 +36,26 @@ class AlertsScreen(ModalScreen[None]):
         with VerticalScroll(id="list") as panel:
             panel.border_title = Content(visible(f"alerts of {self._run}"))
             panel.border_subtitle = "esc closes"
-            yield Static(content(*self._parts()), markup=False)
-
-    def _parts(self) -> list[Part]:
-        if not self._alerts:
-            return ["Nothing is wrong as far as the curves and the machine tell."]
-        parts = [part for alert in self._alerts for part in _told(alert, self._now)]
-        return parts[:-1]
+            if not self._alerts:
+                yield _text("Nothing is wrong as far as the curves and the machine tell.")
+            for alert in self._alerts:
+                yield from _told(alert, self._now)
 
 
-def _told(alert: Alert, now: float) -> list[Part]:
+def _told(alert: Alert, now: float) -> ComposeResult:
+    """What is wrong in a line, and below it the evidence, the cause and the remedy."""
     glyph, colour = LEVELS[alert.level]
     when = f"step {alert.step:,}"
     if alert.t:
         when += f" · {amounts.age(max(0.0, now - alert.t))}"
-    parts: list[Part] = [
-        (f"{glyph} {alert.title}", f"bold ${colour}"),
-        (f"  {when}\n", "$text-muted"),
-        f"  {alert.evidence}.\n",
-    ]
-    if alert.cause:
-        parts += [("  likely  ", "$text-muted"), f"{alert.cause}\n"]
-    return [*parts, ("  do      ", "$text-muted"), f"{alert.action}\n", "\n"]
+    title = _text((f"{glyph} {alert.title}", f"bold ${colour}"), (f"  {when}", "$text-muted"))
+    title.add_class("title")
+    yield title
+    rows = {"seen": alert.evidence, "likely": alert.cause, "do": alert.action}
+    for name, text in rows.items():
+        if text:
+            yield Horizontal(_text((name, "$text-muted")), _text(text), classes="row")
+
+
+def _text(*parts: Part) -> Static:
+    return Static(content(*parts), markup=False)

@@ -53,10 +53,12 @@ class RunHeader(Vertical):
 
     def warn(self, worst: Level | None, count: int) -> None:
         """Says how many things are wrong, and which key tells what."""
+        if worst is None:
+            self._field("alerts").show(layout=True)
+            return
         word = "alert" if count == 1 else "alerts"
-        text = f"! {count} {word} (A)  " if worst else ""
         colour = "$text-error" if worst == "critical" else "$text-warning"
-        self._field("alerts").show((text, f"bold {colour}"), layout=True)
+        self._field("alerts").show((f"! {count} {word} (A)  ", f"bold {colour}"), layout=True)
 
     def show(self, run: Summary, phase: str) -> None:
         status, live = run.status, run.state in LIVE
