@@ -62,15 +62,24 @@ class Collection:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._known: dict[str, tuple[Stamp, list[Drawn], dict[str, Keepsake]]] = {}
+        self._seen: list[tuple[str, str, str, str, Stamp]] = []
+        self._items: list[Item] = []
 
     def items(self, runs: Iterable[Summary]) -> list[Item]:
-        """All samples, the newest first."""
-        found = [item for run in runs if run.state != "broken" for item in self._of(run)]
-        return sorted(found, key=lambda item: -item.drawn.t)
+        """All samples, the newest first; the same list as before where nothing has changed."""
+        stamped = [(run, self._stamp(run)) for run in runs if run.state != "broken"]
+        seen = [(run.id, run.name, run.model, run.dataset, stamp) for run, stamp in stamped]
+        if seen != self._seen:
+            found = [item for run, stamp in stamped for item in self._of(run, stamp)]
+            self._seen, self._items = seen, sorted(found, key=lambda item: -item.drawn.t)
+        return self._items
 
-    def _of(self, run: Summary) -> list[Item]:
+    def _stamp(self, run: Summary) -> Stamp:
         path = self._root / run.id
-        stamp = (_modified(path / sample_files.FOLDER), _modified(path / stars.FILE))
+        return _modified(path / sample_files.FOLDER), _modified(path / stars.FILE)
+
+    def _of(self, run: Summary, stamp: Stamp) -> list[Item]:
+        path = self._root / run.id
         known = self._known.get(run.id)
         if known is None or known[0] != stamp:
             known = (stamp, sample_files.listing(path), stars.read(path))

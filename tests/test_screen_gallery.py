@@ -167,6 +167,19 @@ async def test_enter_opens_the_time_machine_there_and_q_comes_back(runs: Store) 
         await until(pilot, lambda: "★ icons" in names(screen))
 
 
+async def test_what_a_run_draws_comes_first_and_the_cursor_stays_on_its_own(runs: Store) -> None:
+    app, feed = studio(runs)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot, feed)
+        run = next(run for run in runs.runs() if run.label == "shoes")
+        build_runs.draw(run.path / "samples" / "step-000400", "image", 4, 1.0)
+        feed.tell_runs()
+        await until(pilot, lambda: names(screen) == ["shoes", "icons", "shirts", "verses"])
+        assert title(screen)[1] == "2 of 4"
+        await hung(pilot, screen)
+        assert "step 400 · gan/dcgan" in screen_text(app)
+
+
 async def test_what_is_marked_is_exported_together(
     runs: Store, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,7 +270,7 @@ def test_a_run_that_has_not_changed_is_not_listed_again(
     )
     collection = Collection(runs.root)
     summaries = runs.summaries()
-    assert collection.items(summaries) == collection.items(summaries)
+    assert collection.items(summaries) is collection.items(summaries)
     assert len(listed) == 4
     changed = runs.runs()[0]
     build_runs.draw(changed.path / "samples" / "step-000300", "image", 4, 1.0)

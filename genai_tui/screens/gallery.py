@@ -113,13 +113,17 @@ class GalleryScreen(Keeping):
 
     def on_gallery_screen_read(self, event: Read) -> None:
         self._reads = False
-        self._items = event.items
-        there = {item.key: item for item in event.items}
-        self._marked = {key: there[key] for key in self._marked if key in there}
-        self._arrange()
+        before, self._items = self._items, event.items
+        if self._items is not before:
+            self._sort_out(event.items)
         if self._reads_again:
             self._reads_again = False
             self._read_soon()
+
+    def _sort_out(self, items: list[Item]) -> None:
+        there = {item.key: item for item in items}
+        self._marked = {key: there[key] for key in self._marked if key in there}
+        self._arrange()
 
     @property
     def chosen(self) -> Chosen | None:

@@ -238,6 +238,8 @@ class SamplesScreen(Comparing):
 
     def action_differ(self) -> None:
         self._differs = not self._compares
+        if self._differs and self.reference[1] is None:
+            self.say("There is nothing to compare with: m marks a step, B chooses another run.")
         self._look()
 
     def action_enlarge(self) -> None:
