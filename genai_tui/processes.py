@@ -75,14 +75,18 @@ Owners = Mapping[tuple[int, int], Owner]
 
 def owners_of(runs: Iterable[Summary]) -> Owners:
     """Keepers and workers of the runs that live on this machine in this boot."""
-    boot = liveness.boot_id()
     known: dict[tuple[int, int], Owner] = {}
-    for run in runs:
-        if run.state in LIVE and run.status.boot_id in ("", boot):
-            for role, process in (("worker", run.status.worker), ("keeper", run.status.keeper)):
-                if process is not None:
-                    known[process.pid, process.started] = Owner(run, role)
+    for run in living_here(runs):
+        for role, process in (("worker", run.status.worker), ("keeper", run.status.keeper)):
+            if process is not None:
+                known[process.pid, process.started] = Owner(run, role)
     return known
+
+
+def living_here(runs: Iterable[Summary]) -> list[Summary]:
+    """The runs that live on this machine in this boot."""
+    boot = liveness.boot_id()
+    return [run for run in runs if run.state in LIVE and run.status.boot_id in ("", boot)]
 
 
 def rows(

@@ -9,16 +9,18 @@ from time import monotonic
 from typing import Any
 
 import build_runs
+import msgspec
 import pytest
 from build_runs import NOW
+from hypothesis import given
+from hypothesis import strategies as st
 from studio import StillFeed, screen_text, studio, until
 from textual.pilot import Pilot
 from waiting import python, ready
 
 from backends import records
-from genai_tui import control, liveness
+from genai_tui import control, liveness, past
 from genai_tui.app import StudioApp
-from genai_tui.screens import gpus as page
 from genai_tui.screens.gpus import GpusScreen
 from genai_tui.screens.run import RunScreen
 from genai_tui.screens.runs import RunsScreen
@@ -28,6 +30,15 @@ from genai_tui.telemetry import journal
 from genai_tui.telemetry.record import Gpu, GpuProcess, Host, Process, Snapshot
 from genai_tui.widgets import process_table
 from genai_tui.widgets.device_table import DeviceTable
+from genai_tui.widgets.heights import (
+    BORDERS,
+    HOST,
+    KEYS,
+    LEAST_GRAPHS,
+    LEAST_PROCESSES,
+    TITLE,
+    divided,
+)
 from genai_tui.widgets.process_table import ProcessTable
 from genai_tui.widgets.trace_grid import TraceGrid
 
@@ -140,7 +151,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
             return NOW
 
     monkeypatch.setattr(process_table, "time", Clock)
-    monkeypatch.setattr(page, "time", Clock)
+    monkeypatch.setattr(past, "time", Clock)
 
 
 async def opened(pilot: Pilot[None], feed: StillFeed, *told: Snapshot) -> GpusScreen:
@@ -177,8 +188,8 @@ def test_the_picture(
 
     async def before(pilot: Pilot[None]) -> None:
         app.theme = theme
-        past = [Machine([card(index, t) for index in range(8)]).at(t) for t in range(-600, 1, 5)]
-        await opened(pilot, feed, *past)
+        cards = {t: [card(index, t) for index in range(8)] for t in range(-600, 1, 5)}
+        await opened(pilot, feed, *(Machine(each).at(t) for t, each in cards.items()))
 
     assert snap_compare(app, terminal_size=size, run_before=before)
 
@@ -205,11 +216,11 @@ def test_the_picture_of_graphs_alone_and_of_mig(store: Store, snap_compare: Any)
             one = card(1, t)
             part = Gpu("MIG-1", 1, "NVIDIA H100 MIG 1g.10gb", parent="GPU-1", problem="x")
             feed_cards = [card(0, t), one, part]
-            past.append(Machine(feed_cards).at(t))
-        await opened(pilot, feed, *past)
+            told.append(Machine(feed_cards).at(t))
+        await opened(pilot, feed, *told)
         await pilot.press("right", "f")
 
-    past: list[Snapshot] = []
+    told: list[Snapshot] = []
     assert snap_compare(app, terminal_size=(120, 40), run_before=before)
 
 
@@ -269,6 +280,16 @@ async def test_a_box_without_a_gpu_says_why_and_shows_the_rest(
         assert "GPU mem" not in text
 
 
+@given(height=st.integers(12, 200), devices=st.integers(0, 40), rows=st.integers(1, 16))
+def test_whatever_the_height_processes_keep_their_part(
+    height: int, devices: int, rows: int
+) -> None:
+    found = divided(height, devices, rows)
+    left = height - (found.devices or TITLE) - found.graphs - HOST - KEYS
+    assert left >= min(LEAST_PROCESSES, height - height // 3 - TITLE - BORDERS - HOST - KEYS)
+    assert found.graphs == 0 or found.graphs >= LEAST_GRAPHS
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 async def test_every_core_has_a_bar_or_shares_one(
     store: Store, machine: Machine, size: tuple[int, int]
@@ -293,10 +314,18 @@ async def test_the_past_ten_minutes_come_from_the_runs(
 ) -> None:
     for t in range(-900, 0, 5):
         journal.append(clothes.path, Machine([card(0, t)]).at(t))
+    later = build_runs.build(
+        store, "later", state="running", id="20261123-b", created=NOW - 300, telemetry=0
+    )
+    liveness.hold_keeper(later.path / "keeper.lock")
+    for t in range(-400, 0, 5):  # it has seen the same, and another figure
+        idle = msgspec.structs.replace(card(0, t), utilisation=1000.0)
+        journal.append(later.path, Machine([idle]).at(t))
     app, feed = studio(store)
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, feed, machine.at())
         course = screen._traces.course("GPU-0", "utilisation")
+        assert max(course) < 1000
         assert len(course) == 120
         assert not any(map(math.isnan, course))
         assert math.isnan(screen._traces.course("GPU-1", "utilisation")[0])

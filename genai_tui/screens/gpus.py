@@ -13,13 +13,14 @@ from textual.widgets import Input
 
 from genai_tui import processes, signalling
 from genai_tui.feed import Feed
+from genai_tui.past import past
 from genai_tui.processes import ORDERS, Owners, Row
 from genai_tui.screens.commanding import Commanding
-from genai_tui.store import LIVE, RunError, Store, Summary
-from genai_tui.telemetry import journal
+from genai_tui.store import RunError, Store, Summary
 from genai_tui.telemetry.record import Gpu, Host, Process, Snapshot, Telemetry
 from genai_tui.widgets.device_table import DeviceTable
 from genai_tui.widgets.field import Field, entitle
+from genai_tui.widgets.heights import divided
 from genai_tui.widgets.host_panel import HostPanel
 from genai_tui.widgets.key_bar import KeyBar
 from genai_tui.widgets.machine import gpu_name
@@ -31,12 +32,6 @@ EVERY_SECONDS, SPARING_SECONDS = 1.0, 5.0
 """Between two readings; the second where the line is slow."""
 SILENT_SECONDS = 5.0
 """After so long without a reading the page says so."""
-BACKFILL_BYTES = 2**20
-BACKFILL_RUNS = 8
-_BORDERS, _TITLE, _HOST, _KEYS = 2, 1, 2, 1
-_LEAST_PROCESSES, _LEAST_GRAPHS, _GAUGE_LOW, _GAUGE_HIGH = 9, 5, 3, 8
-
-
 _OF_TABLES = frozenset(
     {"filter", "open", "signal", "sort", "tree", "everything", "pause", "stop", "resume"}
 )
@@ -146,16 +141,9 @@ class GpusScreen(Commanding):
 
     @work(thread=True)
     def _backfill(self) -> None:
-        """Reads what the runs of this machine have measured in the last ten minutes."""
-        live = [run for run in self.store.summaries() if run.state in LIVE][:BACKFILL_RUNS]
-        since = time.time() - 60 * MINUTES
-        found: list[Telemetry] = []
-        for run in live:
-            read = journal.read(self._run(run).telemetry, -BACKFILL_BYTES)
-            found += [sample for sample in read.samples if sample.t >= since]
-        found.sort(key=lambda sample: sample.t)
+        before = past(self.store, 60 * MINUTES)
         if self.is_attached:
-            self.studio.call_from_thread(self._remember, found)
+            self.studio.call_from_thread(self._remember, before)
 
     def _remember(self, past: list[Telemetry]) -> None:
         """Traces take samples oldest first: the past, and then what came while it was read."""
@@ -214,18 +202,13 @@ class GpusScreen(Commanding):
 
     def _arrange(self) -> None:
         """Devices and processes first; graphs where there is height for them."""
-        devices, graphs = self.query_one(DeviceTable), self.query_one(TraceGrid)
         if self.maximized is not None:
             return
-        taken = min(len(self._gpus), self.size.height // 3) + _TITLE if self._gpus else -_TITLE
-        devices.styles.height = taken + _BORDERS
-        below = max(_LEAST_PROCESSES, self.size.height // 3)
-        left = self.size.height - taken - _BORDERS - _HOST - _KEYS - below
+        devices, graphs = self.query_one(DeviceTable), self.query_one(TraceGrid)
         rows = graphs.rows_for(self.size.width - 4)
-        high = max(_GAUGE_LOW, min(_GAUGE_HIGH, (left - _BORDERS) // rows))
-        wanted = high * rows + _BORDERS
-        graphs.display = left >= _LEAST_GRAPHS
-        graphs.styles.height = max(0, min(wanted, left))
+        heights = divided(self.size.height, len(self._gpus), rows)
+        devices.styles.height, graphs.styles.height = heights
+        graphs.display = heights.graphs > 0
 
     def on_resize(self) -> None:
         self._arrange()
