@@ -30,10 +30,17 @@ def _gpus(folder: Path) -> Iterator[Figure]:
     return gpus.measure(folder)
 
 
+def _charts(folder: Path) -> Iterator[Figure]:
+    from benchmarks import charts
+
+    return charts.measure(folder)
+
+
 PARTS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "studio": _studio,
     "engine": _engine,
     "gpus": _gpus,
+    "charts": _charts,
 }
 APART = {"speed": "benchmarks.speed.table", "quality": "benchmarks.quality.command"}
 """Parts with arguments and tables of their own, which take minutes and run only when named."""
@@ -43,7 +50,7 @@ def main() -> int:
     if sys.argv[1:] and sys.argv[1] in APART:
         return _apart(sys.argv[1], sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="studio|engine|gpus")
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="studio|engine|gpus|charts")
     parser.epilog = f"Apart from these, with arguments of their own: {', '.join(APART)}."
     wanted = parser.parse_args().parts or list(PARTS)
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -214,7 +214,7 @@ def _failed(reporter: Reporter, code: int, reason: str) -> int:
 
 def _say(sentence: str) -> None:
     with suppress(OSError):  # the console may be on the disk that is full
-        print(f"worker: {sentence}", flush=True)
+        print(f"worker: {time.strftime('%Y-%m-%d %H:%M:%S%z')} {sentence}", flush=True)
 
 
 def _try_status(reporter: Reporter, code: int, reason: str) -> None:

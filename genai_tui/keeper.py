@@ -229,7 +229,7 @@ class Keeper:
 
 def _tell(sentence: str) -> None:
     with contextlib.suppress(OSError):  # the console may be on a disk that is full
-        print(f"keeper: {sentence}", flush=True)
+        print(f"keeper: {time.strftime('%Y-%m-%d %H:%M:%S%z')} {sentence}", flush=True)
 
 
 def _final(state: str, ending: Ending) -> dict[str, Any]:
