@@ -50,7 +50,7 @@ def main() -> int:
     if sys.argv[1:] and sys.argv[1] in APART:
         return _apart(sys.argv[1], sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="studio|engine|gpus|charts")
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="|".join(PARTS))
     parser.epilog = f"Apart from these, with arguments of their own: {', '.join(APART)}."
     wanted = parser.parse_args().parts or list(PARTS)
     os.environ.setdefault("OMP_NUM_THREADS", "1")

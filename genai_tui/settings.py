@@ -71,7 +71,7 @@ class Settings:
         Meaning("run for an alert, without a shell, the alert as JSON on its standard input"),
     ] = ""
     exports: Annotated[
-        str, Meaning("folder of exported samples; empty is the working directory")
+        str, Meaning("folder of what is exported; empty is the working directory")
     ] = ""
     keys: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -208,6 +208,11 @@ def runs_folder(chosen: Path | str) -> Path:
     if chosen:
         return Path(chosen).expanduser().absolute()
     return Path(platformdirs.user_data_dir(APP)) / "runs"
+
+
+def exports_dir(settings: Settings) -> Path:
+    """Where exported files go."""
+    return Path(settings.exports).expanduser().absolute() if settings.exports else Path.cwd()
 
 
 def state_dir() -> Path:

@@ -1,6 +1,7 @@
 """The Run screen, as keystrokes and as pictures."""
 
 import re
+import time
 from typing import Any
 
 import build_runs
@@ -105,6 +106,31 @@ def test_the_picture_of_a_failed_run_with_gpus_and_texts(
         gpus=2,
     )
     picture(store, run, size, snap_compare)
+
+
+@pytest.mark.parametrize("size", SIZES, ids="{0[0]}x{0[1]}".format)
+def test_the_picture_of_an_instant_of_a_part(
+    store: Store,
+    live: Run,
+    size: tuple[int, int],
+    snap_compare: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    app, feed = studio(store, live)
+
+    async def before(pilot: Pilot[None]) -> None:
+        app.theme = "textual-light" if size == (120, 40) else "textual-dark"
+        screen = await opened(pilot, feed)
+        await until(pilot, lambda: isinstance(screen.focused, Chart))
+        await pilot.press("ctrl+left", "left", "i", "L")
+        meters = screen.query_one(Meters)
+        await until(pilot, lambda: str(meters.border_subtitle).startswith("at "))
+        await until(pilot, lambda: screen.query_one(Samples).border_subtitle)
+        await painted(pilot, screen)
+
+    assert snap_compare(app, terminal_size=size, run_before=before)
 
 
 def test_the_picture_of_one_chart_alone(store: Store, live: Run, snap_compare: Any) -> None:

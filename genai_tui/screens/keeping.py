@@ -15,7 +15,7 @@ from textual.widget import Widget
 from genai_tui import sample_files, stars
 from genai_tui.player import Player, PlayError
 from genai_tui.sample_files import Drawn
-from genai_tui.settings import Settings
+from genai_tui.settings import Settings, exports_dir
 from genai_tui.stars import Keepsake
 from genai_tui.store import Run, RunError
 from genai_tui.visible import visible
@@ -151,8 +151,7 @@ class Keeping(Screen[None]):
     @property
     def exports(self) -> Path:
         """The folder that files go to."""
-        chosen = cast("Preferring", self.studio).settings.exports
-        return Path(chosen).expanduser().absolute() if chosen else Path.cwd()
+        return exports_dir(cast("Preferring", self.studio).settings)
 
     @work(thread=True, group="keepsakes")
     def _star(self, chosen: Chosen) -> None:

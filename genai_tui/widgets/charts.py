@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol, cast
 
 from textual import work
 from textual.app import ComposeResult
@@ -17,6 +17,7 @@ from genai_tui.charts.line import Mark
 from genai_tui.exports.curves import Curve, export
 from genai_tui.exports.files import ExportError
 from genai_tui.history import History, Instant
+from genai_tui.settings import Settings, exports_dir
 from genai_tui.widgets.chart_bar import ChartBar, ChartSearch, instant_part, marks_parts
 from genai_tui.widgets.chart_grid import Chart, ChartGrid
 from genai_tui.widgets.field import Part, entitle
@@ -25,6 +26,12 @@ from genai_tui.widgets.shelf import Shelf
 from genai_tui.widgets.x_axis import UNITS
 
 _PAN, _ZOOM, _TEN = 0.25, 2.0, 10
+
+
+class Preferring(Protocol):
+    """What this needs of the App."""
+
+    settings: Settings
 
 
 def _key(keys: str, action: str, id: str, what: str, tooltip: str) -> Binding:
@@ -250,7 +257,8 @@ class Charts(Vertical):
         tracks = {key: self._history.track(key) for key in group.keys}
         curves = {key: (track.steps, track.values) for key, track in tracks.items()}
         times = self._history.times
-        self._export(curves, (times.steps, times.values), group.name, Path.cwd())
+        out = exports_dir(cast(Preferring, self.app).settings)
+        self._export(curves, (times.steps, times.values), group.name, out)
 
     @work(thread=True, group="exports")
     def _export(self, curves: Mapping[str, Curve], times: Curve, name: str, out: Path) -> None:
