@@ -285,7 +285,8 @@ def _measure(field: str, operator: str, text: str, written: str) -> Term:
         return _span(field, operator, text, written)
     limit = _number(text)
     if limit is None:
-        raise QueryError(f"{written} needs a number, as in {field}<0.3")
+        example = "0.3" if field == "loss" else "1000"
+        raise QueryError(f"{written} needs a number, as in {field}{operator}{example}")
     return Number(field, operator, limit)
 
 

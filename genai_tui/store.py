@@ -29,6 +29,7 @@ __all__ = [
     "write_atomic",
 ]
 
+SECOND = len("20261122-101530")
 NO_FILE = (0, 0)
 Stamp = tuple[tuple[int, int], tuple[int, int]]
 """Times and identities of a run's status and annotation: what its summary is made from."""
@@ -70,7 +71,8 @@ class Store:
                 known = (stamp, run.summary(annotated=stamp[1] != NO_FILE))
             found[run.id] = known
         self._known = found
-        return [summary for _, summary in found.values()]
+        summaries = [summary for _, summary in found.values()]
+        return sorted(summaries, key=_moment, reverse=True)
 
     def run(self, reference: str) -> Run:
         """The run with that id, unique prefix of an id, or name; "latest" is the newest.
@@ -143,6 +145,11 @@ def _fill(path: Path, spec: RunSpec, fill: Callable[[Path], None]) -> None:
 
 def _is_run(entry: os.DirEntry[str]) -> bool:
     return not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+
+
+def _moment(run: Summary) -> tuple[str, float, str]:
+    """By its id, which tells the second; runs of one second by the exact time."""
+    return run.id[:SECOND], run.created, run.id
 
 
 def _stamp(path: str) -> tuple[int, int]:

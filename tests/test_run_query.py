@@ -152,6 +152,7 @@ def test_what_is_unknown_is_neither_less_nor_more() -> None:
     ("text", "sentence"),
     [
         ("loss<", "loss< needs a number, as in loss<0.3"),
+        ("step>", "step> needs a number, as in step>1000"),
         ("loss<abc", "loss<abc needs a number, as in loss<0.3"),
         ("created>soon", "created>soon needs a time (s, m, h, d or w), as in created>2d or"),
         ("state:runing", "there is no state runing; there are queued, starting, running"),

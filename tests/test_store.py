@@ -284,6 +284,12 @@ def test_a_list_notices_that_a_keeper_died(
     assert store.summaries()[0].state == "interrupted"
 
 
+def test_runs_of_one_second_are_listed_in_the_order_of_their_creation(store: Store) -> None:
+    for ending, created in (("b", 1.0), ("a", 2.0), ("c", 3.0)):
+        store.create(spec(f"20260101-000000-{ending}", created=created))
+    assert [run.id[-1] for run in store.summaries()] == ["c", "a", "b"]
+
+
 def test_a_list_notices_a_new_status(store: Store, run: Run) -> None:
     write_status(run, state="stopped", step=5)
     assert store.summaries()[0].status.step == 5

@@ -28,9 +28,9 @@ class Column:
 
 COLUMNS = (
     Column("state", "state", 13, 13, 100),
-    Column("name", "name", 11, 34, 99),
+    Column("name", "name", 13, 34, 99),
     Column("model", "model", 9, 24, 80),
-    Column("data", "data", 9, 22, 83),
+    Column("data", "data", 8, 22, 83),
     Column("step", "step/of", 11, 24, 95, right=True),
     Column("eta", "ETA", 4, 5, 70, right=True),
     Column("rate", "steps/s", 7, 8, 65, right=True),

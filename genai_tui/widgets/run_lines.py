@@ -7,6 +7,7 @@ from rich.cells import set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 
+from genai_tui import sweep
 from genai_tui.store import Summary
 from genai_tui.visible import visible
 from genai_tui.widgets.inks import Inks
@@ -117,6 +118,7 @@ def _set(text: str, width: int, right: bool) -> str:
     return text.rjust(width) if right else set_cell_size(text, width)
 
 
-def has_tags(rows: Sequence[Row]) -> bool:
-    """Whether any run has one: a column of nothing takes no room."""
-    return any(row.run is not None and row.run.tags for row in rows)
+def has_tags(rows: Sequence[Row], grouping: str) -> bool:
+    """Whether any run has one that no heading says: a column of nothing takes no room."""
+    tags = {tag for row in rows if row.run is not None for tag in row.run.tags}
+    return any(grouping != "tree" or not tag.startswith(sweep.TAG) for tag in tags)

@@ -139,7 +139,7 @@ class RunTable(ScrollView, can_focus=True):
     def _fit_columns(self) -> None:
         wanted = self._look.wanted()
         said: set[str] = {self._look.grouping}  # by the headings
-        if self._look.columns is None and not has_tags(self._rows):
+        if self._look.columns is None and not has_tags(self._rows, self._look.grouping):
             said.add("tags")
         wanted = [column for column in wanted if column.name not in said]
         self._lines.columns = fitted(self.size.width - GUTTER, wanted)
