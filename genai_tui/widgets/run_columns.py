@@ -28,7 +28,7 @@ class Column:
 
 COLUMNS = (
     Column("state", "state", 13, 13, 100),
-    Column("name", "name", 13, 34, 99),
+    Column("name", "name", 12, 34, 99),
     Column("model", "model", 9, 24, 80),
     Column("data", "data", 8, 22, 83),
     Column("step", "step/of", 11, 24, 95, right=True),
