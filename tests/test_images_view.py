@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,7 +70,7 @@ class Studio(PictureHost[None]):
                 terminal.feed(data)
 
         app = self
-        self.CSS = css
+        self.CSS = css  # pyright: ignore[reportAttributeAccessIssue]
         super().__init__(driver_class=Driver)
         self._filters.append(Sanitiser())
 
@@ -88,7 +89,7 @@ async def drive(app: Studio, size: tuple[int, int], script: Script) -> FakeTermi
     """Run an app on its fake terminal until the script ends."""
     app.terminal.columns, app.terminal.rows = size
 
-    async def then_exit(pilot: Pilot[None]) -> None:
+    async def then_exit(pilot: Pilot[Any]) -> None:
         try:
             await pilot.pause()
             await script(pilot)
@@ -387,3 +388,19 @@ async def test_other_arrays_are_refused() -> None:
     for array in (np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)):
         with pytest.raises(PictureError, match="uint8 HxWx3"):
             view.show(array)  # pyright: ignore[reportArgumentType]
+
+
+async def test_a_note_over_a_picture_leaves_it_whole_when_it_goes() -> None:
+    css = "Screen { layers: low high; } #note { layer: high; offset: 5 3; width: 4; height: 2; }"
+    app, picture = Studio(ImageView(KITTY), Static("note", id="note"), css=css), noise(80, 80)
+
+    async def script(pilot: Pilot[None]) -> None:
+        terminal = app.terminal
+        app.view.show(picture)
+        await until(pilot, lambda: len(terminal.placeholders()) == 800 - 8)
+        app.query_one("#note").display = False
+        doubled = picture.repeat(2, axis=0).repeat(2, axis=1)
+        await until(pilot, lambda: np.array_equal(terminal.pixels(4, 8), doubled))
+        assert terminal.transmissions == 1
+
+    await drive(app, (40, 20), script)

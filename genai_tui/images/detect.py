@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import sys
@@ -234,6 +233,8 @@ def _cells_for(name: str) -> FallbackMode:
 
 def _counts_octants() -> bool:
     """Whether this system's C library, which tmux lays out by, knows octants to be one column."""
+    import ctypes  # slow to load, and most terminals have no octants
+
     try:
         return int(ctypes.CDLL(None).wcwidth(ctypes.c_wchar(chr(_FIRST_OCTANT)))) == 1
     except (OSError, AttributeError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
+from rich.cells import cell_len, set_cell_size
 from rich.color import Color as RichColor
 from rich.color import ColorSystem
 from rich.console import Console
@@ -170,6 +171,14 @@ class LazyStrip(Strip):
     def _spaces(self, count: int) -> str:
         text = " " * count
         return self.render_style(self._margin, text, ColorSystem.TRUECOLOR) if count else ""
+
+
+def centred(text: str, width: int, style: Style) -> Strip:
+    """A line of text in the middle, cut where it is too long."""
+    if cell_len(text) > width:
+        text = set_cell_size(text, max(0, width - 1)) + "…"[:width]
+    text = set_cell_size(" " * ((width - cell_len(text)) // 2) + text, width)
+    return Strip([Segment(text, style)])
 
 
 _PROBES = [

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import partial
 from typing import ClassVar, Literal, cast
 
 import numpy as np
-from rich.cells import cell_len, set_cell_size
-from rich.segment import Segment
 from rich.style import Style
 from textual.app import App
 from textual.geometry import Offset, Region
@@ -17,12 +14,11 @@ from textual.signal import Signal
 from textual.strip import Strip
 from textual.widget import Widget
 
-from genai_tui.images import kitty, sixel
-from genai_tui.images.cells import SUBPIXELS, CellMode, Cells, fit, place, render, resample
+from genai_tui.images import kitty
 from genai_tui.images.detect import MODES, Graphics, Mode
+from genai_tui.images.drawings import in_cells, in_placeholders, in_sixels
 from genai_tui.images.host import PictureHost
-from genai_tui.images.overlay import Overlay, Sheet
-from genai_tui.images.strips import Drawing, LazyStrip
+from genai_tui.images.strips import Drawing, LazyStrip, centred
 from genai_tui.images.tonemap import Picture, check
 
 _ATTACHED = 0.3
@@ -227,37 +223,14 @@ class ImageView(Widget):
         columns, rows = self.budget(bool(self._caption))
         if picture is None or columns < 1 or rows < 1 or self.is_withheld:
             return None
-        height, width = picture.shape[:2]
+        room, matte = (columns, rows), self.background_colors[1].rgb
         if mode == "kitty":
-            cell = self.graphics.cell or kitty.CELL
-            columns, rows = kitty.box(width, height, columns, rows, cell, scale)
-            stand_in = partial(_stretched, picture, columns, rows, self.graphics.cells)
-            at_edge = self._is_at_edge and columns == self.size.width
-            return Drawing(columns, rows, stand_in, self._image_id, at_edge)
+            ends = self._is_at_edge and columns == self.size.width
+            return in_placeholders(picture, room, scale, self.graphics, self._image_id, ends)
         if mode == "sixel":
-            return self._overlaid(picture, columns, rows, self.graphics.cell or kitty.CELL)
-        spot = place(width, height, columns, rows, mode, scale)
-        matte = self.background_colors[1].rgb
-        make = partial(render, picture, columns, rows, mode, scale, matte)
-        return Drawing(spot.columns, spot.rows, make)
-
-    def _overlaid(
-        self, picture: Picture, columns: int, rows: int, cell: tuple[int, int]
-    ) -> Drawing:
-        """Blanks, over which the frame's end paints sixels."""
-        height, width = picture.shape[:2]
-        most = min(columns, sixel.MOST // cell[0]), min(rows, sixel.MOST // cell[1])
-        wanted = self._scale and self._scale * cell[0]
-        zoom = kitty.zoom_of(width, height, most[0] * cell[0], most[1] * cell[1], wanted)
-        across, down = max(1, int(width * zoom)), max(1, int(height * zoom))
-        columns, rows = -(-across // cell[0]), -(-down // cell[1])
-        whole = columns * cell[0], rows * cell[1]
-        matte, colors = self.background_colors[1].rgb, self.graphics.colors
-        make = partial(sixel.index, picture, (across, down), whole, matte, colors)
-        origin = partial(self._origin, columns, rows)
-        overlay = Overlay(make, Sheet(cell, origin, cast(PictureHost[object], self.app).paint_over))
-        stand_in = partial(_stretched, picture, columns, rows, self.graphics.cells)
-        return Drawing(columns, rows, stand_in, bared=overlay.bared)
+            paint_over = cast(PictureHost[object], self.app).paint_over
+            return in_sixels(picture, room, scale, self.graphics, matte, self._origin, paint_over)
+        return in_cells(picture, room, scale, mode, matte)
 
     def _origin(self, columns: int, rows: int) -> Offset:
         """Where a drawing of that size begins on the screen; as `_lay_out` places it."""
@@ -269,14 +242,15 @@ class ImageView(Widget):
     def _lay_out(self, drawing: Drawing | None, style: Style) -> list[Strip]:
         width, height = self.size
         blank = Strip.blank(width, style)
+        words = style + self.get_component_rich_style("image-view--caption")
         rows: list[Strip] = []
         if drawing is not None:
             left = (width - drawing.columns) // 2
             rows = [LazyStrip(drawing, y, left, style, 0, width) for y in range(drawing.rows)]
         if self.is_withheld:
-            rows.append(self._line(self._offer(), width, style))
+            rows.append(centred(self._offer(), width, words))
         if self._caption and len(rows) < height:
-            rows.append(self._line(self._caption, width, style))
+            rows.append(centred(self._caption, width, words))
         used = len(rows)
         top = (height - used) // 2
         return [*[blank] * top, *rows, *[blank] * (height - used - top)]
@@ -285,12 +259,6 @@ class ImageView(Widget):
         """What stands for a picture that is drawn on demand."""
         height, width = (0, 0) if self._picture is None else self._picture.shape[:2]
         return f"{width}x{height} pixels: {getattr(self._host, 'demand_key', '')} draws them"
-
-    def _line(self, text: str, width: int, style: Style) -> Strip:
-        if cell_len(text) > width:
-            text = set_cell_size(text, max(0, width - 1)) + "…"[:width]
-        text = set_cell_size(" " * ((width - cell_len(text)) // 2) + text, width)
-        return Strip([Segment(text, style + self.get_component_rich_style("image-view--caption"))])
 
     @property
     def _host(self) -> App[object]:
@@ -335,11 +303,6 @@ class ImageView(Widget):
         driver = self._host._driver  # pyright: ignore[reportPrivateUsage] - there is no public way
         if driver is not None:
             driver.write(commands)
-
-
-def _stretched(picture: Picture, columns: int, rows: int, mode: CellMode) -> Cells:
-    across, down = SUBPIXELS[mode]
-    return fit(resample(picture, columns * across, rows * down), mode)
 
 
 def _equal(one: Picture | None, other: Picture | None) -> bool:
