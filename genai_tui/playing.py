@@ -5,6 +5,7 @@ training, and it ends with its stdin, at once and whatever it is doing: so it ou
 however that has died.
 """
 
+import contextlib
 import os
 import queue
 import shutil
@@ -49,12 +50,21 @@ STALE_SECONDS = 3600.0
 
 def play(to: BinaryIO, path: Path) -> int:
     """Answers the asks on stdin until it is closed."""
-    os.nice(NICE)
+    _stand_back()
     pen = Pen(to)
     inbox = Inbox(sys.stdin.buffer, pen)
     sampler = Sampler(Run(path), pen, inbox)
     while True:
         sampler.answer(inbox.next())
+
+
+def _stand_back() -> None:
+    """Gives way to trainings. Linux shares a processor among sessions before it looks at the
+    processes in them, so that it takes both."""
+    os.nice(NICE)
+    if os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):  # there is no such file elsewhere
+            Path("/proc/self/autogroup").write_text(str(NICE))
 
 
 class Pen:

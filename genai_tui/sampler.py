@@ -61,7 +61,7 @@ class Sampler:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                process_group=0,
+                start_new_session=True,  # it gives way to others, see genai_tui.playing
             )
             arguments = (self._process, errors)
             threading.Thread(target=self._read, args=arguments, name="sampler", daemon=True).start()

@@ -16,6 +16,7 @@ from backends.nets.logistic import discretised_logistic
 from backends.nets.unet import UNet
 from backends.records import SampleRequest
 from backends.vae._bound import kl_of_units
+from backends.vae._prior import Memory
 from backends.vae.conv import ConvVAE
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -303,3 +304,22 @@ def test_unet_begins_at_zero() -> None:
 def test_sizes() -> None:
     assert [halvings(n, n) for n in (16, 28, 32, 64, 20, 36)] == [2, 2, 3, 4, 2, 2]
     assert chunks(5, 2) == [slice(0, 2), slice(2, 4), slice(4, 5)]
+
+
+def test_a_mixture_is_fitted_once_and_anew_when_the_latents_are_others() -> None:
+    memory = Memory(2)
+    memory.add(torch.randn(200, 2), None)
+    first = memory.mixture(None, 3)
+    assert first is not None
+    assert memory.mixture(None, 3) is first
+    assert memory.mixture(None, 2) is not first
+    memory.add(5 + torch.randn(200, 2), None)
+    later = memory.mixture(None, 3)
+    assert later is not None
+    assert later.means.max() > 3
+    other = Memory(2)
+    assert other.mixture(None, 3) is None
+    other.load_state_dict(memory.state_dict())
+    loaded = other.mixture(None, 3)
+    assert loaded is not None
+    assert torch.equal(loaded.means, later.means)

@@ -309,6 +309,8 @@ time.sleep(600)
     until(lambda: b"opened" in studio.stdout.readline().lower(), seconds=60)  # pyright: ignore
     polite = min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICE)
     assert os.getpriority(os.PRIO_PROCESS, sampler) == polite
+    group = Path(f"/proc/{sampler}/autogroup")
+    assert not group.exists() or group.read_text().endswith(f"nice {NICE}\n")
     studio.kill()
     studio.wait()
     studio.stdout.close()

@@ -295,6 +295,27 @@ async def test_the_cursor_walks_over_tiles_and_enter_shows_one_alone(store: Stor
         assert (play.gallery.look.tile, play.gallery.look.alone) == (15, False)
 
 
+async def test_y_copies_the_path_of_the_tile_and_sounds_are_offered_where_there_are_any(
+    store: Store,
+) -> None:
+    play = Play(store, FLOW)
+    async with play.app.run_test(size=(120, 40)) as pilot:
+        await play.open(pilot)
+        await play.press(pilot, "ctrl+s")
+        await pilot.press("tab", "tab", "right", "y", "o")
+        (drawn,) = play.sampler.drawn
+        folder = play.run.path / "playground" / drawn.id
+        assert play.app.clipboard == str(folder / "001.png")
+        assert "o  sound" not in screen_text(play.app)
+        (folder / "001.wav").write_bytes(b"")
+        await pilot.press("shift+tab", "enter")
+        await until(pilot, lambda: play.gallery.drawn.sounds)
+        heard: list[str] = []
+        play.screen._player.play = lambda path: heard.append(path.name) or ""
+        await pilot.press("tab", "right", "o")
+        await until(pilot, lambda: heard == ["001.wav"])
+
+
 async def test_the_way_of_a_flow_is_scrubbed_and_played(store: Store) -> None:
     play = Play(store, FLOW)
     async with play.app.run_test(size=(120, 40)) as pilot:

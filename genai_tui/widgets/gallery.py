@@ -76,7 +76,7 @@ class Gallery(Vertical, can_focus=True):
         _key("enter", "alone", "tile alone", "This tile alone, or all of them"),
         _key("space", "play", "play", "Play the way, or stop it"),
         _key("t", "raw", "raw", "The way as the network sees it, or as it will become"),
-        _key("o", "sound", "sound", "Play the sound; again: silence"),
+        _key("o", "sound", "sound", "Play the sound; again: silence", show=True),
         _key("y", "copy", "copy path", "Copy the path of this tile"),
     ]
 
