@@ -14,6 +14,8 @@ from genai_tui.widgets.sample_view import SampleView
 
 CARD_WIDTH, CARD_HEIGHT = 32, 14
 """Cells of a card, about: two tiles of 28 x 28 pixels beside one another, or a stanza."""
+_CORNERS = 4
+"""Cells of a border that no title takes, beside those of its frame."""
 
 
 class Card(SampleView):
@@ -31,6 +33,7 @@ class Card(SampleView):
 
     def __init__(self) -> None:
         super().__init__(nothing="")
+        self._titles = ("", "", "")
 
     def hang(self, item: Item, place: Place, heading: str, *, marked: bool) -> None:
         """Shows the samples of an item, which are at a place."""
@@ -38,7 +41,17 @@ class Card(SampleView):
         self.look(Look(place, glance=True))
         star = "★ " if item.keepsake.starred else ""
         mark = "✓ " if marked else ""
-        entitle(self, f"{mark}{star}{item.run.name}", f"step {item.drawn.step:,} · {heading}")
+        self._titles = (f"{mark}{star}{item.run.name}", f"step {item.drawn.step:,}", heading)
+        self._entitle()
+
+    def on_resize(self) -> None:
+        self._entitle()
+
+    def _entitle(self) -> None:
+        title, step, heading = self._titles
+        if len(f"{step} · {heading}") > self.size.width - _CORNERS:
+            heading = heading.rpartition("/")[2]  # "gpt" says more than "autoregress…"
+        entitle(self, title, f"{step} · {heading}")
 
     def clear(self) -> None:
         """An empty place."""
