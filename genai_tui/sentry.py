@@ -74,6 +74,8 @@ class Sentry:
         self._store = Store(store.root)  # what a store remembers is its thread's own
         self._target = target
         self._began = time.time()
+        self._runs: list[Summary] = []
+        self._due = 0.0
         self._lookouts: dict[str, Lookout] = {}
         self._found: dict[str, list[Alert]] = {}
         self._told: dict[str, set[str]] = {}
@@ -97,14 +99,18 @@ class Sentry:
             with suppress(RunError):  # the store is away for the moment
                 self.look(time.time())
             took = time.monotonic() - began
-            behind = any(lookout.behind for lookout in self._lookouts.values())
-            self._stopped.wait(
-                max(EVERY_BEHIND if behind else EVERY, LIST_SHARE * took * (not behind))
-            )
+            rest = max(EVERY, LIST_SHARE * took)
+            self._stopped.wait(EVERY_BEHIND if self._behind else rest)
+
+    @property
+    def _behind(self) -> bool:
+        return any(lookout.behind for lookout in self._lookouts.values())
 
     def look(self, now: float) -> None:
         """Looks at every run once. Called by the thread alone, and by tests."""
-        for run in self._store.summaries():
+        if not self._behind or time.monotonic() >= self._due:
+            self._runs, self._due = self._store.summaries(), time.monotonic() + EVERY
+        for run in self._runs:
             if self._stopped.is_set():
                 return
             if run.state in TRAINING or run.id not in self._settled:
