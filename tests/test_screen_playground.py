@@ -316,6 +316,19 @@ async def test_y_copies_the_path_of_the_tile_and_sounds_are_offered_where_there_
         await until(pilot, lambda: heard == ["001.wav"])
 
 
+async def test_g_lays_the_tiles_out_for_the_next_way_of_drawing_pictures(store: Store) -> None:
+    play = Play(store, FLOW)
+    async with play.app.run_test(size=(120, 40)) as pilot:
+        await play.open(pilot)
+        await play.press(pilot, "ctrl+s")
+        await pilot.press("tab", "tab")
+        assert "page 1 of" not in screen_text(play.app)
+        while play.app.graphics.mode != "half":
+            await pilot.press("g")
+            await pilot.pause()
+        await until(pilot, lambda: "page 1 of 4" in screen_text(play.app))
+
+
 async def test_the_way_of_a_flow_is_scrubbed_and_played(store: Store) -> None:
     play = Play(store, FLOW)
     async with play.app.run_test(size=(120, 40)) as pilot:

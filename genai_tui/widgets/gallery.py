@@ -96,6 +96,7 @@ class Gallery(Vertical, can_focus=True):
 
     def on_mount(self) -> None:
         entitle(self, "samples")
+        self.watch(self.app, "graphics", self._load, init=False)  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
 
     # ------------------------------------------------------------------ what it shows
 
