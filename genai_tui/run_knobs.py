@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backends.records import RunSpec
 from genai_tui.run import Run, RunError
-from genai_tui.run_query import Value
+from genai_tui.run_terms import Value
 
 
 class Knobs:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from backends.records import Status
 from genai_tui import run_query
 from genai_tui.run import Summary
-from genai_tui.run_query import Facts, parse
+from genai_tui.run_query import parse
+from genai_tui.run_terms import Facts
 
 NOW = 1_795_428_930.0
 KNOBS: dict[str, Any] = {"lr": 1e-3, "width": 64, "optimizer": "adamw", "ema": True, "clip": None}

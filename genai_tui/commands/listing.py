@@ -14,7 +14,7 @@ from genai_tui.commands.options import AsJson, store_of
 from genai_tui.commands.output import document, is_terminal, painted, say, tell, width_of
 from genai_tui.errors import MISUSE, UserError
 from genai_tui.run_knobs import Knobs
-from genai_tui.run_query import Facts
+from genai_tui.run_terms import Facts
 from genai_tui.store import Seen, Store, Summary
 from genai_tui.visible import visible
 from genai_tui.widgets.run_columns import COLUMNS, Cell, Column, text_of

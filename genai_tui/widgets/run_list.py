@@ -10,7 +10,8 @@ from textual.containers import Vertical
 
 from genai_tui import run_query
 from genai_tui.run_knobs import Knobs
-from genai_tui.run_query import Facts, Query
+from genai_tui.run_query import Query
+from genai_tui.run_terms import Facts
 from genai_tui.store import TRAINING, Store, Summary
 from genai_tui.widgets import run_look, run_order
 from genai_tui.widgets.field import Field, entitle

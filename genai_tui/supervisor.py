@@ -1,0 +1,254 @@
+"""Supervises one run's worker: starts it, waits, restarts it after a crash, says how it ended.
+
+Standard library only. What runs it, and holds the locks, is the keeper.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from genai_tui import liveness
+from genai_tui.turns import Turns
+from genai_tui.waiting_room import WaitingRoom
+
+RESTARTS = 3
+"""Crashes in a row without a new checkpoint before the keeper gives up."""
+
+_PLAIN: Mapping[str, str] = {}
+FINAL = {0: "finished", 75: "stopped", 70: "failed", 74: "failed", 77: "failed", 78: "failed"}
+"""Exit codes of a worker that has said how it ended; anything else is a crash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a process ended."""
+
+    code: int
+    signal: int
+
+    @property
+    def phrase(self) -> str:
+        if not self.signal:
+            return f"exit status {self.code}"
+        known = self.signal in set(signal.Signals)  # real-time signals have no names
+        name = signal.Signals(self.signal).name if known else f"signal {self.signal}"
+        memory = ", perhaps for want of memory" if self.signal == signal.SIGKILL else ""
+        return f"killed by {name}{memory}"
+
+
+class Keeper:
+    """One run's keeper, with its lock held."""
+
+    def __init__(self, run: Path, steps: int) -> None:
+        self.run, self.steps = run, steps
+        self.worker: subprocess.Popen[bytes] | None = None
+        self.poller: subprocess.Popen[bytes] | None = None
+        self.polls = 0
+        self.stopping = False
+        self.status = read(run / "status.json")
+        self.attempt = int(self.status.get("attempt") or 0)
+        self.restarts = 0
+        self.visible = ""
+
+    def wait_for_turn(self, turns: Turns) -> bool:
+        """Waits until a device is free for this run; False if it was stopped before."""
+        slot = WaitingRoom(self.run, turns, self.say_place).wait(lambda: self.stopping)
+        if slot is None:
+            ended = {"state": "stopped", "phase": "", "exit_code": 75, "waits": ""}
+            self._write(**ended, reason="stopped while it was queued")
+            return False
+        self.visible = slot.visible
+        return True
+
+    def say_place(self, phrase: str) -> None:
+        """Says for what the run waits."""
+        self._write(
+            state="starting",
+            phase="queued",
+            waits=phrase,
+            of=self.steps,
+            host=os.uname().nodename,
+            boot_id=liveness.boot_id(),
+            reason="",
+        )
+
+    def listen(self) -> None:
+        """From here on a SIGTERM is a stop."""
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+
+    def begin(self) -> None:
+        """Says that the run starts, and starts it."""
+        fresh = {"reason": "", "exit_code": None, "signal": None, "restarts": 0, "waits": ""}
+        self._write(state="starting", phase="starting", of=self.steps, **fresh)
+        self._start_worker()
+
+    def keep(self) -> int:
+        """Runs the worker until it ends for good; its exit status."""
+        self._start_poller()
+        try:
+            return self._attempts()
+        finally:
+            self._end_poller()
+
+    def _start_worker(self) -> None:
+        """Starts one attempt; its output goes to a file, never to a pipe that could break."""
+        self.attempt += 1
+        self.worker = self._spawn(
+            "genai_tui.worker",
+            ["train", str(self.run), "--steps", str(self.steps), "--attempt", str(self.attempt)],
+            {"CUDA_VISIBLE_DEVICES": self.visible} if self.visible else {},
+        )
+        if self.stopping:  # the signal came while there was nobody to pass it on to
+            self._tell_worker()
+
+    def _attempts(self) -> int:
+        fruitless, known = 0, _checkpoints(self.run)
+        while True:
+            ending = self._wait()
+            if ending.code in FINAL and not ending.signal:
+                self._write(**_final(FINAL[ending.code], ending))
+                return ending.code
+            if self.stopping:
+                return self._stopped(ending)
+            there = _checkpoints(self.run)
+            known, fruitless = there, (0 if there - known else fruitless) + 1
+            if fruitless > RESTARTS:
+                reason = f"{ending.phrase}, {fruitless} times without a new checkpoint"
+                self._write(**_final("failed", ending), reason=self._with_last_line(reason))
+                return 1
+            self._back_off(ending, 0.25 * 4 ** (fruitless - 1))
+            if self.stopping:
+                return self._stopped(ending)
+            self._start_worker()
+
+    def _stopped(self, ending: Ending) -> int:
+        self._write(**_final("stopped", ending), reason="stopped before it could answer")
+        return 75
+
+    def _back_off(self, ending: Ending, delay: float) -> None:
+        """Says that the run will be restarted, and waits; a stop cuts the waiting short."""
+        self.restarts += 1
+        self._write(
+            state="starting",
+            phase=f"restarting ({ending.phrase})",
+            worker=None,
+            restarts=self.restarts,
+            signal=ending.signal or None,
+        )
+        _tell(f"the worker ended ({ending.phrase}); restarting in {delay:g} s")
+        until = time.monotonic() + delay
+        while time.monotonic() < until and not self.stopping:
+            time.sleep(0.05)
+
+    def _wait(self) -> Ending:
+        """Waits for the worker, and for orphans of it that this process has adopted."""
+        assert self.worker is not None
+        while True:
+            pid, status, _ = os.wait4(-1, 0)
+            code = os.waitstatus_to_exitcode(status)
+            if pid == self.worker.pid:
+                self.worker.returncode = code
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(pid, signal.SIGKILL)  # children of its own do not outlive it
+                return Ending(max(0, code), max(0, -code))
+            if self.poller is not None and pid == self.poller.pid:
+                self.poller.returncode = code
+                self._start_poller()
+
+    def _on_stop(self, *_: object) -> None:
+        self.stopping = True
+        self._tell_worker()
+
+    def _tell_worker(self) -> None:
+        if self.worker is not None and self.worker.returncode is None:
+            liveness.send(liveness.identity(self.worker.pid), signal.SIGTERM)
+
+    def _start_poller(self) -> None:
+        """The watcher of GPUs is a process of its own: a hung driver hangs nobody else."""
+        self.polls += 1
+        if self.polls <= 1 + RESTARTS:
+            arguments = [str(self.run), "--pid-from", "status.json", "--parent", str(os.getpid())]
+            self.poller = self._spawn("genai_tui.telemetry", arguments)
+
+    def _end_poller(self) -> None:
+        # Never waited for: a process stuck in a driver cannot be reaped.
+        if self.poller is not None and self.poller.returncode is None:
+            self.poller.terminate()
+
+    def _spawn(
+        self, module: str, arguments: list[str], environ: Mapping[str, str] = _PLAIN
+    ) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", module, *arguments],
+            stdin=subprocess.DEVNULL,
+            process_group=0,
+            env={**os.environ, "GENAI_TUI_KEEPER": str(os.getpid()), **environ},
+        )
+
+    def _write(self, **fields: Any) -> None:
+        """Changes some fields of the status. Only while there is no worker to write it."""
+        keeper = liveness.identity(os.getpid())
+        known = {"format": 1, **read(self.run / "status.json")}
+        self.status = {**known, **fields, "heartbeat": time.time()}
+        self.status.setdefault("of", self.steps)
+        self.status["attempt"] = self.attempt
+        self.status["keeper"] = {"pid": keeper.pid, "started": keeper.started}
+        hidden = self.run / f".status.json.{os.getpid()}"
+        try:
+            hidden.write_text(json.dumps(self.status))
+            hidden.replace(self.run / "status.json")
+        except OSError as error:
+            _tell(f"the status cannot be written: {error}")
+
+    def _with_last_line(self, reason: str) -> str:
+        try:
+            with open(self.run / "console.log", "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
+                lines = file.read().decode(errors="replace").splitlines()
+        except OSError:
+            return reason
+        said = [line for line in lines if line.strip() and not line.startswith("keeper:")]
+        return f"{reason}; last words: {said[-1].strip()[:300]}" if said else reason
+
+
+def _tell(sentence: str) -> None:
+    with contextlib.suppress(OSError):  # the console may be on a disk that is full
+        print(f"keeper: {time.strftime('%Y-%m-%d %H:%M:%S%z')} {sentence}", flush=True)
+
+
+def _final(state: str, ending: Ending) -> dict[str, Any]:
+    return {
+        "state": state,
+        "phase": "",
+        "worker": None,
+        "eta": None,
+        "exit_code": ending.code,
+        "signal": ending.signal or None,
+    }
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty where there is none that can be read."""
+    try:
+        found: Any = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
+def _checkpoints(run: Path) -> set[tuple[str, int]]:
+    """Name and time of every checkpoint: a new one is progress, also below one that is damaged."""
+    found: set[tuple[str, int]] = set()
+    for path in (run / "checkpoints").glob("step-*"):
+        with contextlib.suppress(FileNotFoundError):  # pruned meanwhile
+            found.add((path.name, path.stat().st_mtime_ns))
+    return found
