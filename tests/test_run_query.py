@@ -13,6 +13,7 @@ from genai_tui import run_query
 from genai_tui.run import Summary
 from genai_tui.run_query import parse
 from genai_tui.run_terms import Facts
+from genai_tui.visible import visible
 
 NOW = 1_795_428_930.0
 KNOBS: dict[str, Any] = {"lr": 1e-3, "width": 64, "optimizer": "adamw", "ema": True, "clip": None}
@@ -190,7 +191,7 @@ terms = st.sampled_from(TERMS)
 def test_nothing_that_is_typed_breaks_it(text: str) -> None:
     query = parse(text)
     assert query.holds(run(), Facts(NOW, knob)) in (True, False)
-    assert all(problem.isprintable() for problem in query.problems)
+    assert all(problem == visible(problem) for problem in query.problems)
 
 
 @given(st.lists(st.text('loss<>=!:-"or 0123456789.,ekd', max_size=12), max_size=6))
