@@ -97,8 +97,10 @@ def _page(folder: Path, what: str, environment: dict[str, str]) -> Iterator[Figu
             took = time.perf_counter() - began
             share = 100 * (terminal.cpu() - before) / took
             polling = 100 * (_cpu(poller) - polled) / took
-            memory = _memory(poller)
-        yield Figure(f"page of GPUs at 1 Hz, {what}, {size}", traffic / 1000, "kB/s")
+            memory, page = _memory(poller), terminal.memory()
+        yield Figure(
+            f"page of GPUs at 1 Hz, {what}, {size}", traffic / 1000, "kB/s", f"{page:.0f} MB"
+        )
         yield Figure(f"its CPU, {what}, {size}", share, "% of a core")
         yield Figure(f"its poller's CPU, {what}", polling, "% of a core", f"{memory:.0f} MB")
 

@@ -106,11 +106,12 @@ class GpusScreen(Commanding):
         yield HostPanel(self._traces, id="host")
         yield TraceGrid(self._traces, id="graphs")
         yield ProcessTable(id="processes")
+        yield ProcessFilter()
         yield KeyBar()
 
     def on_mount(self) -> None:
-        for id in ("#silent", "#devices"):
-            self.query_one(id).display = False
+        for hidden in ("#silent", "#devices", "ProcessFilter"):
+            self.query_one(hidden).display = False
         self.query_one("#no-gpu", Field).show(("asking the driver …", "$text-muted"))
         self.on_process_table_looked()
         self.query_one(TraceGrid).show(None, "", Host())
@@ -264,19 +265,19 @@ class GpusScreen(Commanding):
         else:
             self.say(f"{row.owner.run.name} stops after this step, with a checkpoint.")
 
-    async def action_filter(self) -> None:
-        if not self.query(ProcessFilter):
-            await self.mount(ProcessFilter(), before=self.query_one(KeyBar))
-        self.query_one(ProcessFilter).focus()
+    def action_filter(self) -> None:
+        """The line is there from the start, and gets the focus at once: no letter is lost."""
+        line = self.query_one(ProcessFilter)
+        line.display = True
+        self.set_focus(line)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         table = self.query_one(ProcessTable)
         table.look(replace(table.view, words=event.value))
 
-    async def on_input_submitted(self, event: Input.Submitted) -> None:
+    def on_input_submitted(self, event: Input.Submitted) -> None:
         self.query_one(ProcessTable).focus()
-        if not event.value:
-            await self.query(ProcessFilter).remove()
+        self.query_one(ProcessFilter).display = bool(event.value)
 
     def action_device(self, by: int) -> None:
         self.query_one(DeviceTable).action_move(by)
