@@ -8,12 +8,14 @@ import pytest
 import torch
 from PIL import Image
 from tiny import smallest
+from torch import Tensor
 
 from backends import catalogue, samples
 from backends.evaluation import held_batch
 from backends.model import INPUTS, Model, RequestError
 from backends.precision import Numerics
 from backends.records import SampleRequest
+from backends.watching import Observer, watched_by
 
 MODELS = catalogue.models()
 ASKED: dict[str, Any] = {
@@ -143,3 +145,39 @@ def test_what_a_request_leaves_open_is_as_the_model_says(name: str) -> None:
         if getattr(one, field) is not None:
             assert torch.equal(getattr(one, field), getattr(two, field))
     assert one.texts == two.texts
+
+
+class Witness(Observer):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.shares: list[float] = []
+        self.pictures: list[torch.Size] = []
+        self.tokens = 0
+
+    def advanced(self, share: float) -> None:
+        self.shares.append(share)
+
+    def pictured(self, first: int, images: Tensor, seen: Tensor | None = None) -> None:
+        self.pictures.append(images.shape)
+
+    def chose(self, first: int, ids: Tensor, logits: Tensor) -> None:
+        assert len(ids) == len(logits)
+        self.tokens += len(ids)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_watching_changes_no_bit_and_is_told_how_far_it_is(name: str, tmp_path: Path) -> None:
+    model, witness = built(name), Witness()
+    short: dict[str, Any] = {"length": 3} if "length" in model.asks else {}
+    request = SampleRequest(count=2, seed=3, **short)
+    samples.write(tmp_path / "alone", samples.draw(model, request, NUMERICS), request)
+    with watched_by(witness):
+        samples.write(tmp_path / "watched", samples.draw(model, request, NUMERICS), request)
+    for file in (tmp_path / "alone").iterdir():
+        assert file.read_bytes() == (tmp_path / "watched" / file.name).read_bytes(), file.name
+    assert witness.shares == sorted(witness.shares)
+    assert not witness.shares or witness.shares[-1] == pytest.approx(1)
+    family = name.partition("/")[0]
+    assert family != "diffusion" or len(witness.pictures) == len(witness.shares) > 0
+    assert family != "autoregressive" or witness.shares or witness.tokens or "series" in name

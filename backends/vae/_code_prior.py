@@ -55,13 +55,24 @@ class CodePrior(nn.Module):
         """-log p(codes | y) in nats a code."""
         return F.cross_entropy(self(codes, y).flatten(0, 1), codes.flatten())
 
-    def draw(self, count: int, y: Tensor | None, choose: Callable[[Tensor], Tensor]) -> Tensor:
-        """Codes [count, H, W], each token computed once; ``choose`` takes logits [count, K]."""
+    def draw(
+        self,
+        count: int,
+        y: Tensor | None,
+        choose: Callable[[Tensor], Tensor],
+        after_row: Callable[[Tensor], None] = lambda codes: None,
+    ) -> Tensor:
+        """Codes [count, H, W], each token computed once; ``choose`` takes logits [count, K].
+
+        ``after_row`` is shown the codes after each row, those to come being 0.
+        """
         cache, number = self.transformer.cache(count), self.sides[0] * self.sides[1]
         codes = torch.zeros(count, number, dtype=torch.long, device=self.rows.device)
         logits = self._logits(self._begin(count, y), codes[:, :0], 0, cache)
         for i in range(number):
             codes[:, i] = choose(logits[:, -1])
+            if (i + 1) % self.sides[1] == 0:
+                after_row(codes.unflatten(1, self.sides))
             if i + 1 < number:
                 logits = self._logits(None, codes[:, i : i + 1], i + 1, cache)
         return codes.unflatten(1, self.sides)

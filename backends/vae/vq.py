@@ -27,7 +27,7 @@ from backends.nets.logistic import discretised_logistic
 from backends.nets.quantize import FSQ, Codebook, Quantised, perplexity
 from backends.records import Modality, SampleRequest
 from backends.vae._code_prior import CodePrior
-from backends.watching import telling
+from backends.watching import is_watched, observer, telling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,9 +170,15 @@ class VQVAE(Model):
                     number,
                     None if y is None else y[part],
                     telling(choose, first=part.start, count=request.count, tokens=tokens),
+                    partial(self._show, part.start),
                 )
             drawn.append(self.autoencoder.paint(codes).clamp(-1, 1))
         return Samples(torch.cat(drawn), labels=[] if y is None else y.tolist())
+
+    def _show(self, first: int, codes: Tensor) -> None:
+        """Shows whoever watches what has been drawn."""
+        if is_watched():
+            observer().pictured(first, self.autoencoder.paint(codes))
 
     def _classes(self, batch: Batch) -> Tensor | None:
         return batch.y if self.shape.num_classes else None
