@@ -36,7 +36,7 @@ COLUMNS = (
     LineColumn("power over time", "power", 12, 24, 18),
     LineColumn("temperature over time", "temperature", 12, 24, 15),
 )
-PROBLEM_WIDTH = 34
+PROBLEM_WIDTH = 40
 HOT, FULL = 85.0, 0.95
 """From when on a temperature in °C, and a share of the memory, deserve a colour."""
 
