@@ -8,14 +8,14 @@ import msgspec
 
 from genai_tui.images.detect import Graphics
 from genai_tui.preferring import PreferringApp
-from genai_tui.sentry import Sentry
 from genai_tui.settings import Settings
 from genai_tui.store import Store, Summary
-from genai_tui.telling import CommandHook, notification, way_of
 from genai_tui.visible import visible
 
 if TYPE_CHECKING:
     from genai_tui.alerts.alert import Alert
+    from genai_tui.sentry import Sentry
+    from genai_tui.telling import CommandHook
 
 T = TypeVar("T")
 MOST_TOLD = 3
@@ -36,6 +36,8 @@ class AlarmHost(PreferringApp[T]):
 
     def watch_runs(self) -> None:
         """From now on every run that trains is looked after."""
+        from genai_tui.sentry import Sentry  # which the first paint can do without
+
         self._sentry = Sentry(self.store, self)
         self._sentry.start()
 
@@ -43,7 +45,7 @@ class AlarmHost(PreferringApp[T]):
         if self._sentry is not None:
             self._sentry.stop()
 
-    def on_sentry_found(self, event: Sentry.Found) -> None:
+    def on_sentry_found(self, event: "Sentry.Found") -> None:
         self.alerts[event.run.id] = event.alerts
         self.alerts_changed()
         muted = self.settings.mute.replace(",", " ").split()
@@ -59,6 +61,8 @@ class AlarmHost(PreferringApp[T]):
         """What is wrong with some run has changed."""
 
     def _ring(self, run: Summary, news: "list[Alert]") -> None:
+        from genai_tui.telling import notification, way_of
+
         worst = news[0]
         text = f"{worst.title}: {worst.evidence}"
         if len(news) > MOST_TOLD:
@@ -76,6 +80,8 @@ class AlarmHost(PreferringApp[T]):
             self._driver.write(command)
 
     def _command(self, document: Mapping[str, object]) -> None:
+        from genai_tui.telling import CommandHook
+
         command = self.settings.alert_command
         if self._hook is None or self._hook.command != command:
             self._hook = CommandHook(command, self._complain)

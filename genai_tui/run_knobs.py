@@ -6,7 +6,8 @@ from pathlib import Path
 
 from backends.records import RunSpec
 from genai_tui.run import Run, RunError
-from genai_tui.run_terms import Value
+
+Value = int | float | bool | str | None
 
 
 class Knobs:

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from backends.records import number
 from genai_tui.run import Summary
+from genai_tui.run_knobs import Value
 
-Value = int | float | bool | str | None
 KnobOf = Callable[[str, str], Value]
 """The value of a knob by a run's id and the knob's name.
 

@@ -13,15 +13,15 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from backends.records import Command, Verb
-from genai_tui import amounts, lineage
+from genai_tui import amounts
 from genai_tui.feed import Feed
-from genai_tui.lineage import Fork
 from genai_tui.sample_files import folder_of
 from genai_tui.store import LIVE, Run, RunError, Store, Summary
 from genai_tui.visible import visible
 
 if TYPE_CHECKING:
     from genai_tui.alerts.alert import Alert
+    from genai_tui.lineage import Fork
 
 LIVE_ACTIONS = frozenset({"pause", "stop", "sample", "checkpoint"})
 """What only a run that trains can be asked."""
@@ -82,7 +82,7 @@ class Commanding(Screen[None]):
     class ForkWanted(Message):
         """The user wants to start a run that grows from another."""
 
-        def __init__(self, fork: Fork) -> None:
+        def __init__(self, fork: "Fork") -> None:
             super().__init__()
             self.fork = fork
 
@@ -196,6 +196,8 @@ class Commanding(Screen[None]):
     @work(thread=True, group="fork")
     def _fork(self, run: Run) -> None:
         """Looks which checkpoints there are, and hands them over."""
+        from genai_tui import lineage
+
         try:
             found = lineage.fork(run)
         except (RunError, OSError) as error:

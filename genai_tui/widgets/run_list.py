@@ -8,10 +8,7 @@ from textual import work
 from textual.app import App, ComposeResult
 from textual.containers import Vertical
 
-from genai_tui import run_query
 from genai_tui.run_knobs import Knobs
-from genai_tui.run_query import Query
-from genai_tui.run_terms import Facts
 from genai_tui.store import TRAINING, Store, Summary
 from genai_tui.widgets import run_look, run_order
 from genai_tui.widgets.field import Field, entitle
@@ -21,6 +18,7 @@ from genai_tui.widgets.run_table import RunTable
 if TYPE_CHECKING:
     from textual.widgets import Input
 
+    from genai_tui.run_query import Query
     from genai_tui.widgets.run_filter import RunFilter
 
 
@@ -31,7 +29,7 @@ class RunList(Vertical):
         super().__init__(id=id)
         self.runs: list[Summary] | None = None
         self.look = run_look.load()
-        self._query = Query()
+        self._query: Query | None = None  # what reads one is loaded when one is typed
         self._knobs = Knobs(store.root)
         self._shows_archived = False
         self._marked: frozenset[str] = frozenset()
@@ -101,7 +99,7 @@ class RunList(Vertical):
 
     async def clear_filter(self) -> None:
         """Shows all runs again."""
-        self._query = Query()
+        self._query = None
         if self._filter is not None:
             await self._filter.remove()
             self._filter = None
@@ -109,6 +107,8 @@ class RunList(Vertical):
         self.table.focus()
 
     def on_input_changed(self, event: "Input.Changed") -> None:
+        from genai_tui import run_query
+
         event.stop()
         self._query = run_query.parse(event.value)
         self._show()
@@ -145,6 +145,10 @@ class RunList(Vertical):
     def _found(self, runs: Sequence[Summary]) -> list[Summary]:
         """The runs that the filter means, which may have to look into their knobs first."""
         listed = [run for run in runs if self._shows_archived or not run.archived]
+        if self._query is None:
+            return listed
+        from genai_tui.run_terms import Facts
+
         query, names = self._query, self._query.knobs
         problem = next(iter(query.problems), "")
         if names and self._knobs.unread(names, [run.id for run in listed]):
@@ -172,7 +176,7 @@ class RunList(Vertical):
         entitle(table, "runs", " · ".join(part for part in (counted, self.look.phrase) if part))
 
     def _show_nothing(self, empty: Field) -> None:
-        if self.runs and self._query.either:
+        if self.runs and self._query is not None and self._query.either:
             empty.show("No run is meant by that.\n\n", ("esc", "bold"), "  shows all runs")
             return
         if self.runs:
