@@ -4,8 +4,12 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
 
-GAP = 2
 NARROWEST = 7
+
+
+def gap_of(columns: int, room: int) -> int:
+    """Cells between two columns: two, or one where as many columns fit no other way."""
+    return 2 if NARROWEST * columns + 2 * (columns - 1) <= room else 1
 
 
 def widths_of(rows: Sequence[Sequence[str]], room: int) -> list[int]:
@@ -14,7 +18,8 @@ def widths_of(rows: Sequence[Sequence[str]], room: int) -> list[int]:
     The first column names the rows and gives way last; below seven cells no column does.
     """
     widths = [max(1, *map(cell_len, column)) for column in zip(*rows, strict=True)]
-    while sum(widths) + GAP * (len(widths) - 1) > room:
+    gaps = gap_of(len(widths), room) * (len(widths) - 1)
+    while sum(widths) + gaps > room:
         rest = widths[1:] or widths
         widest = max(rest)
         if widest > NARROWEST:

@@ -164,7 +164,7 @@ def test_a_row_never_is_wider_than_the_room(rows: list[list[str]], room: int) ->
     for row in rows:
         cells = [table.cell(text, width) for text, width in zip(row, widths, strict=True)]
         assert [cell_len(text) for text in cells] == widths
-        assert cell_len((" " * table.GAP).join(cells)) <= room
+        assert cell_len((" " * table.gap_of(len(widths), room)).join(cells)) <= room
 
 
 def test_a_long_name_keeps_its_beginning_and_a_long_value_its_end() -> None:

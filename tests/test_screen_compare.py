@@ -1,6 +1,7 @@
 """The Compare screen, as keystrokes and as pictures."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import build_runs
@@ -14,6 +15,7 @@ from genai_tui import liveness, log
 from genai_tui.app import StudioApp
 from genai_tui.screens.compare import CompareScreen
 from genai_tui.screens.runs import RunsScreen
+from genai_tui.settings import Settings
 from genai_tui.store import Run, Store
 from genai_tui.widgets.chart_grid import Chart
 from genai_tui.widgets.overlay import Overlay
@@ -310,3 +312,19 @@ async def test_resizing_never_breaks_it(
         await pilot.resize_terminal(120, 40)
         await painted(pilot, screen)
         assert "● B" in screen_text(app)
+
+
+async def test_the_curves_of_all_runs_are_exported_into_one_file(
+    store: Store, runs: list[Run], tmp_path: Path
+) -> None:
+    app, feed = studio(store)
+    app.settings = Settings(exports=str(tmp_path / "out"))
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(app, feed, pilot, runs)
+        chart = screen.query_one(Overlay).grid.chosen
+        assert chart is not None
+        assert chart.group == "loss"
+        await pilot.press("E")
+        await until(pilot, lambda: list((tmp_path / "out").glob("*.csv")))
+    header = (tmp_path / "out" / "compared-loss.csv").read_text().splitlines()[0]
+    assert header == "step,time,A slow loss,B fast loss"

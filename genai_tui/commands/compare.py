@@ -13,7 +13,7 @@ from genai_tui.commands.options import AsJson, store_of
 from genai_tui.commands.output import document, is_terminal, painted, say, width_of
 from genai_tui.errors import MISUSE
 from genai_tui.store import Run, RunError
-from genai_tui.table import GAP, cell, widths_of
+from genai_tui.table import cell, gap_of, widths_of
 from genai_tui.visible import visible
 
 if TYPE_CHECKING:
@@ -139,8 +139,10 @@ def _values(readings: "Sequence[Reading | None]", leaders: frozenset[int]) -> li
 
 
 def _print(rows: Sequence[Sequence[str]]) -> None:
-    widths = widths_of(rows, width_of(sys.stdout) if is_terminal(sys.stdout) else UNBOUNDED)
+    room = width_of(sys.stdout) if is_terminal(sys.stdout) else UNBOUNDED
+    widths = widths_of(rows, room)
+    gap = " " * gap_of(len(widths), room)
     for number, (name, *values) in enumerate(rows):
         cells = [cell(name, widths[0], name=True), *map(cell, values, widths[1:])]
-        line = (" " * GAP).join(cells).rstrip()
+        line = gap.join(cells).rstrip()
         say(line if number else painted(line, "2"))

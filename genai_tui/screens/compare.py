@@ -285,6 +285,9 @@ class CompareScreen(Screen[None]):
     def on_charts_moved(self, event: Charts.Moved) -> None:
         self._read_at(event.step)
 
+    def on_charts_told(self, event: Charts.Told) -> None:
+        self.notify(visible(event.sentence), markup=False)
+
     def _read_at(self, step: float | None) -> None:
         """One instant for the whole screen; None is now."""
         self.query_one(Overlay).read_step(step)

@@ -16,6 +16,7 @@ from genai_tui.arrangement import Arrangement
 from genai_tui.charts.line import Mark
 from genai_tui.exports.curves import Curve, export
 from genai_tui.exports.files import ExportError
+from genai_tui.groups import Group
 from genai_tui.history import History, Instant
 from genai_tui.settings import Settings, exports_dir
 from genai_tui.widgets.chart_bar import ChartBar, ChartSearch, instant_part, marks_parts
@@ -254,11 +255,14 @@ class Charts(Vertical):
         group = self.shelf.groups.get(chosen.group) if chosen else None
         if group is None:
             return
-        tracks = {key: self._history.track(key) for key in group.keys}
-        curves = {key: (track.steps, track.values) for key, track in tracks.items()}
-        times = self._history.times
+        times, curves = self._history.times, self.curves(group)
         out = exports_dir(cast(Preferring, self.app).settings)
         self._export(curves, (times.steps, times.values), group.name, out)
+
+    def curves(self, group: Group) -> dict[str, Curve]:
+        """The lines of a chart by their names in a table."""
+        tracks = {key: self._history.track(key) for key in group.keys}
+        return {key: (track.steps, track.values) for key, track in tracks.items()}
 
     @work(thread=True, group="exports")
     def _export(self, curves: Mapping[str, Curve], times: Curve, name: str, out: Path) -> None:

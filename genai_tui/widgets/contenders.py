@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from genai_tui import amounts, comparison
 from genai_tui.comparison import Reading
-from genai_tui.table import GAP, cell
+from genai_tui.table import cell
 from genai_tui.visible import visible
 from genai_tui.widgets.contender import Contender
 from genai_tui.widgets.field import Part
 from genai_tui.widgets.sheet import Line
 from genai_tui.widgets.states import COLOURS, GLYPHS
 
-ENTRY_WIDTH = 36
+ENTRY_WIDTH, GAP = 36, 2
 _BEST = "bold $text-success"
 _ARROWS = {"down": "  best ↓", "up": "  best ↑", None: ""}
 FEW = 4
@@ -86,7 +86,10 @@ def scalar_sheet(
         if len(contenders) <= FEW:
             lines.append(_line(each.key, each.last, each.last_leaders))
         else:
-            lines += [Line(each.key, style="bold"), _line(when, each.last, each.last_leaders)]
+            lines += [
+                Line(each.key, style="bold"),
+                _line(f"  {when}", each.last, each.last_leaders),
+            ]
         if each.direction is not None:
             few = len(contenders) <= FEW
             lines.append(_line(_ARROWS[each.direction], each.best, each.leaders, steps=few))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from genai_tui.charts.axes import grown
 from genai_tui.charts.line import Mark, Series
 from genai_tui.charts.window import Window
+from genai_tui.exports.curves import Curve
 from genai_tui.groups import Group, grouped
 from genai_tui.history import History
 from genai_tui.widgets.chart_marks import alert_marks, marks_of
@@ -24,11 +25,11 @@ class Together(Lens):
 
     def __init__(self, smoothing: float) -> None:
         super().__init__(smoothing)
-        self._contenders: Sequence[Contender] = ()
+        self.contenders: Sequence[Contender] = ()
 
     def follow_all(self, contenders: Sequence[Contender]) -> History:
         """Takes runs whose histories may have grown; the history that has come furthest."""
-        self._contenders = contenders
+        self.contenders = contenders
         for one in contenders:
             one.axis.follow(one.history)
         histories = [one.history for one in contenders]
@@ -40,10 +41,10 @@ class Together(Lens):
     def steps(self) -> list[float] | None:
         """The step of each run that stands at the cursor; None is now."""
         cursor = self.cursor
-        return None if cursor is None else [one.axis.step_at(cursor) for one in self._contenders]
+        return None if cursor is None else [one.axis.step_at(cursor) for one in self.contenders]
 
     def series(self, group: Group) -> list[Series]:
-        lines = [self._line(one, key) for key in group.keys for one in self._contenders]
+        lines = [self._line(one, key) for key in group.keys for one in self.contenders]
         return [line for line in lines if line is not None]
 
     def _line(self, one: Contender, key: str) -> Series | None:
@@ -60,7 +61,7 @@ class Together(Lens):
         """What went wrong, with the letter of the run."""
         marks = [
             Mark(one.axis.place(mark.x), f"{one.letter} {mark.label}", mark.kind)
-            for one in self._contenders
+            for one in self.contenders
             for mark in (
                 *(mark for mark in marks_of(one.history) if mark.kind in SHOWN_MARKS),
                 *alert_marks(one.watch.found),
@@ -72,7 +73,7 @@ class Together(Lens):
     def hint(self) -> float | None:
         if self.axis.kind not in ("step", "epoch"):
             return None
-        started = [one for one in self._contenders if one.history.starts]
+        started = [one for one in self.contenders if one.history.starts]
         return max((one.axis.place(one.history.starts[-1].of) for one in started), default=None)
 
     def turn_axis(self) -> None:
@@ -80,16 +81,16 @@ class Together(Lens):
         while True:
             super().turn_axis()
             kind = self.axis.kind
-            if all(kind in one.axis.offered for one in self._contenders):
+            if all(kind in one.axis.offered for one in self.contenders):
                 break
-        for one in self._contenders:
+        for one in self.contenders:
             one.axis.use(kind)
 
     @property
     def _whole(self) -> Window:
         ends = [
             (one.axis.place(float(steps[0])), one.axis.place(float(steps[-1])))
-            for one in self._contenders
+            for one in self.contenders
             if len(steps := one.history.times.steps)
         ]
         first = min((start for start, _ in ends), default=0.0)
@@ -103,6 +104,7 @@ class Overlay(Charts):
     def __init__(self, smoothing: float, *, id: str | None = None) -> None:
         super().__init__(smoothing, id=id)
         self.lens: Together = Together(smoothing)
+        self._run = "compared"
 
     def follow_all(self, contenders: Sequence[Contender]) -> None:
         """Brings all charts up to date."""
@@ -110,9 +112,19 @@ class Overlay(Charts):
         values = {key: None for one in contenders for key in one.history.values}
         rates = {key: None for one in contenders for key in one.history.rates}
         keys = [key for group in grouped(values, rates) for key in group.keys]
-        self._groups = {key: Group(key, (key,)) for key in keys}
+        self.shelf.fill([Group(key, (key,)) for key in keys])
         self._arrange()
         self._redraw()
+
+    def curves(self, group: Group) -> dict[str, Curve]:
+        """The line of each run that has logged the scalar, under the run's name."""
+        found: dict[str, Curve] = {}
+        for one in self.lens.contenders:
+            for key in group.keys:
+                track = one.history.values.get(key) or one.history.rates.get(key)
+                if track:
+                    found[f"{one.letter} {one.spec.name} {key}"] = (track.steps, track.values)
+        return found
 
     def read_step(self, step: float | None) -> None:
         """Reads all charts at a step; None is now."""

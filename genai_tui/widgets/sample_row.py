@@ -23,7 +23,7 @@ class SampleRow(VerticalScroll, can_focus=True, inherit_bindings=False):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "down,j,pagedown",
+            "down,j",
             "turn(1)",
             "next page",
             show=False,
@@ -31,12 +31,28 @@ class SampleRow(VerticalScroll, can_focus=True, inherit_bindings=False):
             id="move.next_page",
         ),
         Binding(
-            "up,k,pageup",
+            "up,k",
             "turn(-1)",
             "previous page",
             show=False,
             tooltip="Samples before",
             id="move.page_before",
+        ),
+        Binding(
+            "pagedown",
+            "page_down",
+            "runs below",
+            show=False,
+            tooltip="To the runs below",
+            id="compare.below",
+        ),
+        Binding(
+            "pageup",
+            "page_up",
+            "runs above",
+            show=False,
+            tooltip="To the runs above",
+            id="compare.above",
         ),
     ]
 

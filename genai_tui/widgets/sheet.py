@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 
-from genai_tui.table import GAP, cell, widths_of
+from genai_tui.table import cell, gap_of, widths_of
 from genai_tui.visible import visible
 from genai_tui.widgets.field import Field, Part
 
@@ -66,8 +66,9 @@ class Sheet(VerticalScroll, can_focus=True, inherit_bindings=False):
             return
         rows = [_texts(line) for line in (self._head, *self._lines) if line.cells]
         widths = widths_of(rows, room)
-        self.query_one(".head", Field).show(*_parts(self._head, widths))
-        parts = [part for line in self._lines for part in (*_parts(line, widths), "\n")]
+        gap = " " * gap_of(len(widths), room)
+        self.query_one(".head", Field).show(*_parts(self._head, widths, gap))
+        parts = [part for line in self._lines for part in (*_parts(line, widths, gap), "\n")]
         self.query_one(".lines", Field).show(*parts[:-1] or (self._nothing,), layout=True)
 
 
@@ -75,7 +76,7 @@ def _texts(line: Line) -> list[str]:
     return [visible(text) for text in (line.name, *line.cells)]
 
 
-def _parts(line: Line, widths: Sequence[int]) -> list[Part]:
+def _parts(line: Line, widths: Sequence[int], gap: str) -> list[Part]:
     """A line in its columns; one without cells is a title over the whole width."""
     if not line.cells:
         return [(visible(line.name), line.style)]
@@ -83,5 +84,5 @@ def _parts(line: Line, widths: Sequence[int]) -> list[Part]:
     styles = line.styles or ("",) * len(cells)
     parts: list[Part] = [(cell(name, widths[0], name=True), line.style)]
     for text, width, style in zip(cells, widths[1:], styles, strict=True):
-        parts.append((" " * GAP + cell(text, width), style or line.style))
+        parts.append((gap + cell(text, width), style or line.style))
     return parts
