@@ -18,6 +18,8 @@ MOST_SERIES = 1000
 """More keys than any training logs: what comes beyond is a mistake, and is counted as damaged."""
 MOST_EVENTS = 1000
 LARGEST_STEP = 2**53
+LATEST = 1e11
+"""Seconds since the epoch beyond which no clock of a run is right."""
 
 
 class Track:
@@ -166,7 +168,7 @@ class History:
         """A step has one time, however many records are about it."""
         new = np.diff(steps, prepend=self.times.steps[-1] if len(self.times) else -1.0) > 0
         if new.any():
-            self.times.extend(steps[new], times[new])
+            self.times.extend(steps[new], np.clip(times[new], 0, LATEST))
 
     def _add(self, tracks: dict[str, Track], rows: list[tuple[int, dict[str, Any]]]) -> None:
         """Adds rows to their tracks, whole columns of rows with the same keys at a time."""

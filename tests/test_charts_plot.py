@@ -123,6 +123,14 @@ def test_a_shortened_name_fits(name, cells):
     assert cell_len(shortened(plain(name), cells)) <= cells
 
 
+def test_where_values_are_read_is_left_out_before_a_line_is():
+    series = [falling("a"), falling("b")]
+    wide, narrow = (texts(series, view=View(cursor=5000.0), width=w)[0] for w in (60, 26))
+    assert "@5k" in wide
+    assert "@5k" not in narrow
+    assert "b 0.7666" in narrow
+
+
 def test_an_unfolded_legend_has_the_raw_and_the_smoothed_value_of_every_series():
     names = [f"bucket {i}" for i in range(6)]
     series = [falling(name, smooth=np.full(100, 0.25 + i)) for i, name in enumerate(names)]

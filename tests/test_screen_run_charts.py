@@ -115,11 +115,11 @@ async def test_left_and_right_read_every_chart_at_one_step(store: Store, live: R
         assert step.step < 1400
         assert step.step % build_runs.LOG_EVERY == 0
         assert look.bar.startswith(f"◆ step {step.step:,.0f} · ")
-        for name in ("loss", "reconstruction", "grad_norm"):
+        for name in ("kl", "reconstruction", "grad_norm"):
             assert f"@{step_label(step.step)} " in look.legend(name)
         await look.press("right")
         assert look.bar.startswith("● live")
-        assert "@" not in look.legend("loss")
+        assert "@" not in look.legend("kl")
 
 
 async def test_the_legend_says_what_was_logged_at_that_step(store: Store, live: Run) -> None:
@@ -185,7 +185,7 @@ async def test_going_through_the_samples_moves_the_instant(store: Store, live: R
         await look.press("left", "left")
         assert look.subtitle(Samples).startswith("step 1,000 · 6 of 8")
         assert look.bar.startswith("◆ step 1,000 · ")
-        assert "@1k " in look.legend("loss")
+        assert "@1k " in look.legend("kl")
         await look.press("right", "right")
         assert look.bar.startswith("● live")
 
@@ -211,6 +211,17 @@ async def test_escape_gives_back_the_instant_then_the_panel_then_the_run(
         assert look.screen.maximized is None
         await look.press("escape")
         await until(look.pilot, lambda: look.pilot.app.screen is not look.screen)
+
+
+async def test_all_charts_show_the_same_part_whenever_their_lines_begin(
+    store: Store, live: Run
+) -> None:
+    async with looking(store, live, (200, 60)) as look:
+        look.feed.tell_records(Step(step=1410, t=NOW, values={"late": 1.0}))
+        await until(look.pilot, lambda: "late" in look.names)
+        await look.pilot.pause()
+        ranges = {chart.x_range for chart in look.screen.query_one(ChartGrid).shown}
+        assert ranges == {(0.0, 2000.0)}
 
 
 async def test_new_points_leave_the_instant_where_it_is(store: Store, live: Run) -> None:
@@ -312,10 +323,10 @@ async def test_x_is_step_epoch_time_since_the_start_or_time_of_the_day(
         assert look.range == (0, 20)
         await look.press("X")
         assert "x relative" in look.bar
-        assert re.search(r"@1m\d\ds", look.legend("loss"))
+        assert re.search(r"@1m\d\ds", look.legend("kl"))
         await look.press("X")
         assert "x wall" in look.bar
-        assert re.search(r"@\d\d:\d\d:\d\d", look.legend("loss"))
+        assert re.search(r"@\d\d:\d\d:\d\d", look.legend("kl"))
         await look.press("X")
         assert "x " not in look.bar
 

@@ -42,12 +42,15 @@ class Reading:
 def legend(series: Sequence[Series], width: int, reading: Reading, *, dashed: bool = False) -> Row:
     """A row of exactly `width` cells with the values that are read.
 
-    Names are shortened until all fit; if they never do, the rest is counted. Where they are read
-    comes last, so that the series stay in place. `dashed` tells lines by their dashes.
+    Names are shortened until all fit. Where they are read comes last, so that the series stay in
+    place, and is left out before one of them is; if they never fit, the rest is counted.
+    `dashed` tells lines by their dashes.
     """
     entries = [_entry(s, i, reading.x, dashed=dashed) for i, s in enumerate(series)]
     place = f"{_GAP}@{reading.where} " if reading.where else ""
     runs = _fitting(entries, width - cell_len(place))
+    if runs is None:
+        return _cut(_fitting(entries, width) or _counted(entries, width), width)
     return _cut([*runs, (place, TEXT), (plain(reading.note), MUTED)], width)
 
 
@@ -101,13 +104,13 @@ def _full(entry: Entry, cells: int) -> list[Run]:
     ]
 
 
-def _fitting(entries: Sequence[Entry], room: int) -> list[Run]:
-    runs: list[Run] = []
+def _fitting(entries: Sequence[Entry], room: int) -> list[Run] | None:
+    """All entries, their names as long as they can be; None if they are too many."""
     for cells in _NAME_CELLS:
         runs = [run for i, entry in enumerate(entries) for run in _runs(entry, cells, i)]
         if _width(runs) <= room:
             return runs
-    return _counted(entries, room)
+    return None
 
 
 def _counted(entries: Sequence[Entry], room: int) -> list[Run]:

@@ -152,7 +152,7 @@ class Charts(Vertical):
         if group is None:
             return
         lens = self.lens
-        chart.x_hint, chart.x_range, chart.x_unit = lens.hint, lens.window, UNITS[lens.axis.kind]
+        chart.x_range, chart.x_unit = lens.sight, UNITS[lens.axis.kind]
         chart.cursor = lens.cursor
         chart.show(lens.series(group), lens.marks())
         chart.set_class(chart.group in self.shelf.arrangement.hidden, "-hidden")

@@ -56,7 +56,12 @@ class Lens:
         return [Mark(place(mark.x), mark.label, mark.kind) for mark in marks]
 
     @property
-    def hint(self) -> float | None:
+    def sight(self) -> Window:
+        """The part of the axis that every chart shows, whether it has points there or not."""
+        return self.window or self._whole
+
+    @property
+    def _hint(self) -> float | None:
         """Where the axis is expected to end; nobody knows at what time."""
         history = self._history
         of = history.starts[-1].of if history.starts else 0
@@ -139,4 +144,4 @@ class Lens:
         steps = self._history.times.steps
         ends = steps[[0, -1]] if len(steps) else np.zeros(2)
         first, last = (self.axis.place(float(step)) for step in ends)
-        return grown(first, last, self.hint)
+        return grown(first, last, self._hint)
