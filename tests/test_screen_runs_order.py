@@ -2,6 +2,7 @@
 
 import os
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from backends import records
 from backends.records import RunSpec, Status
 from genai_tui import liveness
 from genai_tui.app import StudioApp
+from genai_tui.run_knobs import Knobs
 from genai_tui.screens.columns import ColumnsDialog
 from genai_tui.screens.dialogs import AskText, Confirm
 from genai_tui.screens.runs import RunsScreen
@@ -160,6 +162,30 @@ async def test_knobs_are_read_when_they_are_asked_for(store: Store) -> None:
         await pilot.press("escape", "slash", *"wings:2")
         await until(pilot, lambda: "no run has a knob wings" in screen_text(app))
         assert "No run is meant by that." in screen_text(app)
+
+
+@pytest.mark.usefixtures("runs")
+async def test_what_is_shown_stays_while_knobs_are_read(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, gate = list[frozenset[str]](), threading.Event()
+    read = Knobs.read
+
+    def slowly(knobs: Knobs, names: frozenset[str], ids: list[str]) -> None:
+        asked.append(names)
+        gate.wait(20)
+        read(knobs, names, ids)
+
+    monkeypatch.setattr(Knobs, "read", slowly)
+    app, feed = studio(store)
+    async with app.run_test(size=(120, 30)) as pilot:
+        table = await opened(pilot, feed)
+        await pilot.press("slash", *"seed>123")
+        await until(pilot, lambda: "reading the knobs of 4 runs" in screen_text(app))
+        assert len(table.runs) == 4
+        gate.set()
+        await until(pilot, lambda: "No run is meant by that." in screen_text(app))
+        assert asked == [frozenset({"seed"})]
 
 
 # --------------------------------------------------------------------------- order and columns

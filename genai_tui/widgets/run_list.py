@@ -35,6 +35,7 @@ class RunList(Vertical):
         self._marked: frozenset[str] = frozenset()
         self._filter: RunFilter | None = None
         self._typed_ahead = ""
+        self._reading = False
 
     def compose(self) -> ComposeResult:
         yield RunTable(id="table")
@@ -131,6 +132,8 @@ class RunList(Vertical):
         if self.runs is None:
             return
         shown = self._found(self.runs)
+        if shown is None:
+            return  # what is listed stays until it is known
         table = self.table
         in_order = run_order.ordered(shown, self.look.sort, self.look.backwards)
         table.show(run_order.rows(in_order, self.look.grouping))
@@ -142,32 +145,49 @@ class RunList(Vertical):
         elif self.screen.focused is None:
             table.focus()
 
-    def _found(self, runs: Sequence[Summary]) -> list[Summary]:
-        """The runs that the filter means, which may have to look into their knobs first."""
+    def _found(self, runs: Sequence[Summary]) -> list[Summary] | None:
+        """The runs that the filter means; None while the knobs are read that it is about."""
         listed = [run for run in runs if self._shows_archived or not run.archived]
         if self._query is None:
             return listed
-        from genai_tui.run_terms import Facts
+        from genai_tui.run_terms import Facts  # not needed for the first paint
 
-        query, names = self._query, self._query.knobs
-        problem = next(iter(query.problems), "")
-        if names and self._knobs.unread(names, [run.id for run in listed]):
-            problem = problem or f"reading the knobs of {len(listed):,} runs …"
-            self._read_knobs(names, [run.id for run in listed])
-        else:
-            unknown = [name for name in names if not self._knobs.is_known(name)]
-            problem = problem or (f"no run has a knob {unknown[0]}" if unknown else "")
-        if self._filter is not None:
-            self._filter.tell(problem)
-        facts = Facts(time.time(), self._knobs.value)
+        if not self._knows_knobs(self._query, listed):
+            return None
+        query, facts = self._query, Facts(time.time(), self._knobs.value)
         return [run for run in listed if query.holds(run, facts)]
 
-    @work(thread=True, exclusive=True, group="knobs")
+    def _knows_knobs(self, query: "Query", listed: Sequence[Summary]) -> bool:
+        """Whether the knobs that the filter is about are known; else they are being read."""
+        names, problem = query.knobs, next(iter(query.problems), "")
+        ids = [run.id for run in listed] if names else []
+        unread = self._knobs.unread(names, ids)
+        unknown = [name for name in names if not self._knobs.is_known(name)]
+        if unread:
+            problem = problem or f"reading the knobs of {len(ids):,} runs …"
+            self._read_knobs(names, ids)
+        elif unknown:
+            problem = problem or f"no run has a knob {unknown[0]}"
+        if self._filter is not None:
+            self._filter.tell(problem)
+        return not unread
+
     def _read_knobs(self, names: frozenset[str], ids: list[str]) -> None:
+        """One reading at a time: when it is done, the filter asks for what is then unknown."""
+        if not self._reading:
+            self._reading = True
+            self._read_in_thread(names, ids)
+
+    @work(thread=True, group="knobs")
+    def _read_in_thread(self, names: frozenset[str], ids: list[str]) -> None:
         """Reads thousands of files while keys are answered; then the filter looks again."""
         self._knobs.read(names, ids)
         if self.is_attached:
-            cast(App[object], self.app).call_from_thread(self._show)
+            cast(App[object], self.app).call_from_thread(self._knobs_are_read)
+
+    def _knobs_are_read(self) -> None:
+        self._reading = False
+        self._show()
 
     def _entitle(self) -> None:
         table, runs = self.table, self.runs or []

@@ -137,6 +137,8 @@ class RunTable(ScrollView, can_focus=True):
         self._repaint_changed()
 
     def _fit_columns(self) -> None:
+        if not self.size.width:
+            return  # hidden: the width is told when it is shown
         wanted = self._look.wanted()
         said: set[str] = {self._look.grouping}  # by the headings
         if self._look.columns is None and not has_tags(self._rows, self._look.grouping):
