@@ -86,7 +86,6 @@ def test_a_weight_outside_its_range_is_refused(weight):
 
 def test_a_sparkline_goes_from_the_lowest_to_the_highest_bar():
     assert sparkline(range(8), 8) == "▁▂▃▄▅▆▇█"
-    assert sparkline(range(8), 8, ascii=True) == "_.:-=+*#"
     assert sparkline(range(800), 8) == "▁▂▃▄▅▆▇█"
     assert sparkline([5.0], 8) == "▄"
 
@@ -99,8 +98,7 @@ def test_a_sparkline_shows_gaps_and_a_bad_end():
 
 
 @calm
-@given(st.lists(st.floats(), max_size=60), st.integers(-1, 30), st.booleans())
-def test_a_sparkline_never_is_wider_than_asked(values, width, plain):
-    text = sparkline(values, width, ascii=plain)
+@given(st.lists(st.floats(), max_size=60), st.integers(-1, 30))
+def test_a_sparkline_never_is_wider_than_asked(values, width):
+    text = sparkline(values, width)
     assert len(text) == max(0, min(len(values), width))
-    assert not plain or text.isascii()

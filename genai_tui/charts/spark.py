@@ -5,14 +5,13 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
+_BARS = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(
     values: ArrayLike,
     width: int,
     *,
-    ascii: bool = False,
     bounds: tuple[float, float] | None = None,
 ) -> str:
     """At most `width` characters for `values` of shape [n], from the lowest to the highest bar.
@@ -26,9 +25,8 @@ def sparkline(
     if width < 1 or not len(series):
         return ""
     means = _means(np.where(np.isfinite(series), series, np.nan), width)
-    bars = _ASCII_BARS if ascii else _BARS
     scaled = (bounds[0] / len(series), bounds[1] / len(series)) if bounds else None
-    text = [" " if level < 0 else bars[level] for level in _levels(means, scaled)]
+    text = [" " if level < 0 else _BARS[level] for level in _levels(means, scaled)]
     return "".join(text[:-1]) + (text[-1] if np.isfinite(series[-1]) else "!")
 
 
