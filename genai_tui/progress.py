@@ -38,11 +38,11 @@ class Display(Protocol):
     def close(self) -> None: ...
 
 
-def follow(run: Run, display: Display) -> Seen:
-    """Shows what a run does until it ends; the state that it ended in."""
+def follow(run: Run, display: Display, left: Callable[[], bool] = lambda: False) -> Seen | None:
+    """Shows what a run does until it ends; the state that it ended in, or None if ``left``."""
     offset = 0
     try:
-        while True:
+        while not left():
             status = run.status()  # asked before the log: what was written before the end is read
             state = run.state(status)
             chunk = run.read(offset)
@@ -55,6 +55,7 @@ def follow(run: Run, display: Display) -> Seen:
             if state not in LIVE:
                 return state
             time.sleep(POLL_SECONDS)
+        return None
     finally:
         display.close()
 

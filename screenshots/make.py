@@ -7,6 +7,7 @@ which draws Textual's SVG right.
 
 import argparse
 import asyncio
+import os
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from genai_tui.images.detect import Graphics
 from genai_tui.store import LIVE, Run, RunError, Store
 
 HERE = Path(__file__).parent
+os.environ["GENAI_TUI_SETTINGS"] = "/home/ada/.config/genai-tui/settings.toml"
+"""Nobody's, so that pictures show the defaults."""
 TRAININGS: dict[str, tuple[str, str, dict[str, str]]] = {
     "clothes-vae": ("vae/conv", "fashion-mini", {}),
     "clothes-gan": ("gan/dcgan", "fashion-mini", {}),
@@ -56,9 +59,8 @@ class Scene:
 SCENES = (
     Scene("runs"),
     Scene("new-run", ("n", 6.0)),
-    Scene("compare", ("m", "down", "m", "down", "m", "C", 3.0)),
+    Scene("compare", ("down", "down", "m", "m", "m", "C", 3.0)),
     Scene("gallery", ("2", 3.0)),
-    Scene("gpus", ("3", 3.0)),
     Scene("settings", ("4",)),
     Scene("run", (), True),
     Scene("help", ("question_mark",), True),

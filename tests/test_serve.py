@@ -20,7 +20,7 @@ from cli_tools import outside
 
 from genai_tui.store import Store
 
-SECONDS = 60.0
+SECONDS = 90
 
 
 class Served:

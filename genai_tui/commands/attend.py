@@ -1,8 +1,12 @@
 """Shows a training until it ends or is left alone, and says where everything is."""
 
+import signal
 import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import TextIO
 
 from genai_tui import progress
@@ -21,9 +25,9 @@ def attend(run: Run, as_json: bool) -> None:
     """
     stream = sys.stderr if as_json else sys.stdout
     put(stream, f"{run.label} trains in {visible(str(run.path))}\n")
-    try:
-        state = progress.follow(run, _display(stream))
-    except KeyboardInterrupt:
+    with _listening() as left:
+        state = progress.follow(run, _display(stream), left)
+    if state is None:
         put(stream, how_to_come_back(run) + "\n")
         if as_json:
             document(described(run))
@@ -32,6 +36,23 @@ def attend(run: Run, as_json: bool) -> None:
     if as_json:
         document(described(run))
     _tell_end(run, state, stream)
+
+
+@contextmanager
+def _listening() -> Generator[Callable[[], bool]]:
+    """Tells whether Ctrl-C was pressed. Python would raise an exception wherever it is just then,
+    also where none can get out; a second one does that."""
+    pressed: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        pressed.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def described(run: Run) -> dict[str, object]:
