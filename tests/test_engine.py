@@ -10,28 +10,34 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
-from tiny import points, same
+from real_runs import (
+    Outcome,
+    attempt,
+    create,
+    gone,
+    in_state,
+    keeper,
+    reached,
+    told,
+    undisturbed,
+    worker,
+)
 from waiting import python, ready, until
 
-from backends import catalogue, checkpoints
-from backends.datasets._shape import shape_state
+from backends import checkpoints
 from backends.records import (
     Checkpoint,
     End,
     Mark,
     Notice,
     Phase,
-    Record,
     RunSpec,
     Sample,
     Start,
     Step,
 )
-from backends.training import Job, train
 from genai_tui import launch, liveness, reporter
 from genai_tui.launch import LaunchError
 from genai_tui.liveness import Identity
@@ -62,59 +68,10 @@ def run(store: Store, spec: RunSpec) -> Run:
     return create(store, spec)
 
 
-def create(store: Store, spec: RunSpec, **changes: Any) -> Run:
-    return store.create(msgspec.structs.replace(spec, id=store.new_id(spec.model), **changes))
-
-
 @pytest.fixture(scope="module")
-def undisturbed(spec: RunSpec, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
-    """The series and the final state of the same training, in one go and in this process."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    model, dataset, config = catalogue.open_spec(spec)
-    meta = {"model": spec.model, "shape": shape_state(dataset.shape)}
-    series = points(
-        train(Job(model=model, dataset=dataset, config=config, folder=folder, seed=3, meta=meta))
-    )
-    return series, checkpoints.load(folder / f"checkpoints/step-{STEPS:06d}")
-
-
-def told(run: Run, kind: type = object) -> list[Any]:
-    """All records of a run so far, or those of one kind."""
-    found: list[Record] = []
-    offset, more = 0, True
-    while more:
-        chunk = run.read(offset)
-        found, offset, more = found + chunk.records, chunk.offset, chunk.more
-    return [record for record in found if isinstance(record, kind)]
-
-
-def reached(run: Run, step: int) -> Callable[[], bool]:
-    return lambda: any(record.step >= step for record in told(run, Step))
-
-
-def in_state(run: Run, state: str) -> Callable[[], bool]:
-    return lambda: run.state() == state
-
-
-def keeper(run: Run) -> Identity:
-    found = run.status().keeper
-    assert found is not None
-    return Identity(found.pid, found.started)
-
-
-def worker(run: Run) -> Identity:
-    found = until(lambda: run.status().worker)
-    return Identity(found.pid, found.started)
-
-
-def gone(*processes: Identity) -> Callable[[], bool]:
-    return lambda: not any(liveness.is_alive(process) for process in processes)
-
-
-def is_as_undisturbed(run: Run, undisturbed: tuple[Any, Any]) -> None:
-    series, state = undisturbed
-    assert points(told(run)) == series
-    assert same(checkpoints.load(run.path / f"checkpoints/step-{STEPS:06d}"), state)
+def straight(spec: RunSpec, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """The same training, in one go and in this process."""
+    return undisturbed(spec, tmp_path_factory.mktemp("undisturbed"))
 
 
 # --------------------------------------------------------------------------- the main job
@@ -144,7 +101,7 @@ def start_in_a_terminal_that_hangs_up(run: Run) -> None:
     assert process.returncode != 0  # by the signal, or by what it read from a dead terminal
 
 
-def test_a_run_outlives_its_terminal_and_its_worker(run: Run, undisturbed: tuple[Any, Any]) -> None:
+def test_a_run_outlives_its_terminal_and_its_worker(run: Run, straight: Outcome) -> None:
     start_in_a_terminal_that_hangs_up(run)
     assert run.state() in ("starting", "running")
     until(reached(run, 45), 60)
@@ -167,14 +124,12 @@ def test_a_run_outlives_its_terminal_and_its_worker(run: Run, undisturbed: tuple
     assert [mark.answer for mark in told(run, Mark) if mark.id == asked.id] == ["accepted", "done"]
     assert isinstance(told(run)[-1], End)
     assert "killed by SIGKILL" in run.console.read_text()
-    is_as_undisturbed(run, undisturbed)
+    assert straight.is_that_of(run)
     for path in (run.path, *run.path.rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 
 
-def test_a_run_is_stopped_orphaned_and_shot_and_ends_the_same(
-    run: Run, undisturbed: tuple[Any, Any]
-) -> None:
+def test_a_run_is_stopped_orphaned_and_shot_and_ends_the_same(run: Run, straight: Outcome) -> None:
     begin = time.monotonic()
     launch.start(run)
     assert time.monotonic() - begin < 5  # a keeper says so before anything heavy is imported
@@ -215,7 +170,7 @@ def test_a_run_is_stopped_orphaned_and_shot_and_ends_the_same(
     until(in_state(run, "finished"), 60)
     assert [start.attempt for start in told(run, Start)] == [1, 2, 3, 4]
     assert [end.state for end in told(run, End)] == ["stopped", "finished"]
-    is_as_undisturbed(run, undisturbed)
+    assert straight.is_that_of(run)
     with pytest.raises(LaunchError, match=f"is finished at step {STEPS}: give a greater number"):
         launch.resume(run)
 
@@ -326,7 +281,7 @@ def test_a_console_that_is_full_does_not_hide_how_it_ended(
 ) -> None:
     torch_is("raise OSError(28, 'No space left on device')")
     with open("/dev/full", "wb") as full:
-        done = subprocess.run(attempt(run), stdout=full, stderr=full, timeout=60)
+        done = subprocess.run(attempt(run, 5), stdout=full, stderr=full, timeout=60)
     assert done.returncode == 74
     assert told(run)[-1].reason.startswith("No space left on device")
 
@@ -343,31 +298,26 @@ raise ImportError("enough")
 def test_two_signals_at_once_are_one_request(run: Run, torch_is: Callable[[str], None]) -> None:
     """A system that shuts down signals the keeper and the worker, and the keeper passes it on."""
     torch_is(TWICE)
-    done = subprocess.run(attempt(run), capture_output=True, timeout=60)
+    done = subprocess.run(attempt(run, 5), capture_output=True, timeout=60)
     assert b"still here" in done.stdout
 
 
 def test_a_second_signal_much_later_is_meant(run: Run, torch_is: Callable[[str], None]) -> None:
     torch_is("import __main__; __main__.PATIENCE_SECONDS = 0.01\n" + TWICE)
-    done = subprocess.run(attempt(run), capture_output=True, timeout=60)
+    done = subprocess.run(attempt(run, 5), capture_output=True, timeout=60)
     assert done.returncode == 75
     assert b"still here" not in done.stdout
 
 
 def test_a_crash_is_on_record(run: Run, torch_is: Callable[[str], None]) -> None:
     torch_is("raise FileNotFoundError(2, 'No such file or directory', 'libsomething.so')")
-    done = subprocess.run(attempt(run), capture_output=True, timeout=60)
+    done = subprocess.run(attempt(run, 5), capture_output=True, timeout=60)
     assert done.returncode == 1
     assert b"Traceback" in done.stderr
     [notice] = told(run, Notice)
     assert notice.level == "error"
     assert "FileNotFoundError" in notice.text
     assert "libsomething.so" in notice.text
-
-
-def attempt(run: Run) -> list[str]:
-    worker = [sys.executable, "-P", "-m", "genai_tui.worker", "train", str(run.path)]
-    return [*worker, "--steps", "5", "--attempt", "1"]
 
 
 # --------------------------------------------------------------------------- what a list sees
@@ -489,7 +439,7 @@ def test_a_worker_whose_keeper_is_dead_already_does_not_begin(
     dead = subprocess.Popen(["true"])
     dead.wait()
     environment = {**os.environ, "GENAI_TUI_KEEPER": str(dead.pid)}
-    done = subprocess.run(attempt(run), env=environment, capture_output=True, timeout=60)
+    done = subprocess.run(attempt(run, 5), env=environment, capture_output=True, timeout=60)
     assert done.returncode == 75
     assert run.state() == "interrupted"
     assert "its keeper died" in run.status().reason
