@@ -88,6 +88,8 @@ def test_a_worker_may_be_killed_at_any_moment(
 
 def shoot(run: Run, chance: random.Random) -> bool:
     """Kills the worker at a random moment; False if it finished first."""
+    if run.state() == "finished":
+        return False
     before = len(told(run, Start))
     victim = worker(run)
     if chance.random() < 0.2:
