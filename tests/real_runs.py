@@ -51,6 +51,7 @@ def keeper(run: Run) -> Identity:
 
 def worker(run: Run) -> Identity:
     found = until(lambda: run.status().worker)
+    assert found is not None
     return Identity(found.pid, found.started)
 
 

@@ -35,6 +35,7 @@ from backends.records import (
     Phase,
     RunSpec,
     Sample,
+    Scalar,
     Start,
     Step,
 )
@@ -328,7 +329,7 @@ def test_a_status_sums_up_what_was_recorded(run: Run) -> None:
     assert run.status().state == "starting"
     pen.record(Start(step=0, t=0.0, attempt=3, of=1000))
     for step in range(1, 1001):
-        rates = {"steps_per_second": 2.0, "items_per_second": 64.0}
+        rates: dict[str, Scalar] = {"steps_per_second": 2.0, "items_per_second": 64.0}
         pen.record(Step(step=step, t=0.0, values={"loss": 1 / step, "kl": 0.0}, rates=rates))
     for phase, state, speed in (
         ("saving", "running", 2.0),
