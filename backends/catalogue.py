@@ -40,7 +40,8 @@ class Prepared:
 
     kind: type[Model]
     dataset: str
-    model_config: records.Config
+    config: Any
+    given: Mapping[str, str]  # knobs of the model that somebody set
     data_config: records.Config
     train: TrainConfig
 
@@ -192,7 +193,8 @@ def prepare(request: PlanRequest) -> Prepared:
     return Prepared(
         kind=kind,
         dataset=str(path) if path is not None else name,
-        model_config=asdict(config),
+        config=config,
+        given=sorted_settings["model"],
         data_config=asdict(data),
         train=train,
     )
@@ -200,25 +202,28 @@ def prepare(request: PlanRequest) -> Prepared:
 
 def plan(request: PlanRequest) -> Plan:
     """What a request would train: sizes and counts, or the sentence that says why it cannot."""
+    classes = None
     try:
         prepared = prepare(request)
         device = precision.device_of(request.device)
         dataset = _dataset(prepared)
+        classes = dataset.shape.num_classes
+        check_effect(prepared.config, prepared.given, classes)
         model = _on_meta(prepared, dataset.shape)
         taken = [fitting(model, Path(request.weights)).sentence] if request.weights else []
     except (ConfigError, DataError) as error:
-        return Plan(error=str(error))
+        return Plan(error=str(error), classes=classes)
     counts = {phase.name: _count(phase.module) for phase in model.phases() if phase.name}
     return Plan(
         dataset=prepared.dataset,
-        model_config=prepared.model_config,
+        model_config=asdict(prepared.config),
         data_config=prepared.data_config,
         train_config=asdict(prepared.train),
         parameters=_count(model),
         trained=counts,
         items=len(dataset.train),
         validation_items=len(dataset.validation),
-        classes=dataset.shape.num_classes,
+        classes=classes,
         shape=" x ".join(str(n) for n in dataset.shape.size),
         device=str(device),
         notices=[*dataset.notices, *taken],
@@ -308,7 +313,7 @@ def _dataset(prepared: Prepared) -> Dataset:
 
 def _on_meta(prepared: Prepared, shape: DataShape) -> Model:
     with torch.device("meta"):
-        return prepared.kind(configure(prepared.kind.Config, prepared.model_config), shape)
+        return prepared.kind(prepared.config, shape)
 
 
 def _count(module: torch.nn.Module) -> int:

@@ -4,10 +4,13 @@ Standard library and msgspec only, as in :mod:`backends.records`.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from msgspec import Struct, field
+
+LABELS = "labels of the data"
+"""A condition in ``Knob.only`` that no knob is: how many classes the data has."""
 
 
 class Knob(Struct, frozen=True, kw_only=True):
@@ -24,11 +27,14 @@ class Knob(Struct, frozen=True, kw_only=True):
     live: bool = False  # may change while the run trains (the command ``set``)
     optional: bool = False  # None is a value, written "none"
     only: dict[str, list[str]] = field(default_factory=dict)
-    """Knobs of the same Config and the values, as written, under which this one has an effect; no
-    values means any but 0 and no."""
+    """Knobs of the same Config, or LABELS, and the values, as written, under which this one has an
+    effect; no values means any but 0 and no."""
 
     def applies(self, values: Mapping[str, object]) -> bool:
-        """Whether this knob has an effect beside ``values`` of others, typed or as text."""
+        """Whether this knob has an effect beside ``values`` of others, typed or as text.
+
+        What is not among ``values`` is no obstacle. See :func:`idle` for conditions of conditions.
+        """
         return all(
             _is_one_of(values[name], wanted) for name, wanted in self.only.items() if name in values
         )
@@ -36,9 +42,12 @@ class Knob(Struct, frozen=True, kw_only=True):
     @property
     def condition(self) -> str:
         """When it has an effect, as a phrase: "with augment=ada"; empty is always."""
-        parts = [f"{name}={' or '.join(values)}" for name, values in self.only.items() if values]
-        parts += [f"{name} other than 0" for name, values in self.only.items() if not values]
-        return f"with {' and '.join(parts)}" if parts else ""
+        only = {name: values for name, values in self.only.items() if name != LABELS}
+        parts = [f"{name}={' or '.join(values)}" for name, values in only.items() if values]
+        parts += [f"{name} other than 0" for name, values in only.items() if not values]
+        phrases = ["on data with labels"] if LABELS in self.only else []
+        phrases += [f"with {' and '.join(parts)}"] if parts else []
+        return ", ".join(phrases)
 
     @property
     def bounds(self) -> str:
@@ -74,6 +83,27 @@ class Knob(Struct, frozen=True, kw_only=True):
         if not math.isfinite(value):
             return False
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+def idle(knobs: Iterable[Knob], values: Mapping[str, object]) -> dict[str, str]:
+    """The knobs without an effect beside ``values``, by name, and when each would have one.
+
+    A knob that hangs on an idle one is idle for the same reason.
+    """
+    found: dict[str, str] = {}
+    left = list(knobs)
+    while True:
+        more = {knob.name: reason for knob in left if (reason := _obstacle(knob, values, found))}
+        if not more:
+            return found
+        found |= more
+        left = [knob for knob in left if knob.name not in found]
+
+
+def _obstacle(knob: Knob, values: Mapping[str, object], found: Mapping[str, str]) -> str:
+    if not knob.applies(values):
+        return knob.condition
+    return next((found[name] for name in knob.only if name in found), "")
 
 
 def written(value: object) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from backends.knob import Knob, written
+from backends.knob import LABELS, Knob, idle, written
 
 C = TypeVar("C")
 
@@ -35,7 +35,8 @@ class Bounds:
 class Only:
     """The knob has an effect only while ``knob`` of the same Config has one of ``values``.
 
-    Without values: while it is neither 0 nor no. Such a knob is not offered at other times.
+    Without values: while it is neither 0 nor no. ``Only(LABELS)``: only on data with labels. Such a
+    knob is not offered at other times, nor is one that hangs on it.
     """
 
     knob: str
@@ -77,17 +78,21 @@ def parse(known: Mapping[str, Knob], name: str, value: object, owner: str = "") 
         raise ConfigError(str(error)) from None
 
 
-def check_effect(config: Any, given: Iterable[str]) -> None:
+def check_effect(config: Any, given: Iterable[str], classes: int | None = None) -> None:
     """Refuses knobs that somebody gave and that change nothing beside the others of ``config``.
+
+    Args:
+        classes: of the data; None where that is not known yet.
 
     Raises:
         ConfigError: names the knob and when it would have an effect.
     """
     values = {entry.name: getattr(config, entry.name) for entry in fields(config)}
-    names = set(given)
-    for knob in knobs(type(config)):
-        if knob.name in names and not knob.applies(values):
-            raise ConfigError(f"{knob.name} has an effect only {knob.condition}: leave it out")
+    values |= {} if classes is None else {LABELS: classes}
+    without_effect = idle(knobs(type(config)), values)
+    for name in given:
+        if name in without_effect:
+            raise ConfigError(f"{name} has an effect only {without_effect[name]}: leave it out")
 
 
 def unknown(what: str, name: str, known: Mapping[str, object] | list[str], owner: str = "") -> str:
@@ -121,7 +126,7 @@ def _knob(entry: Field[Any], hint: Any, names: set[str]) -> Knob:
         only={
             note.knob: [written(value) for value in note.values]
             for note in notes
-            if isinstance(note, Only) and note.knob in names
+            if isinstance(note, Only) and note.knob in {*names, LABELS}
         },
     )
 

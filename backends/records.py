@@ -128,7 +128,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     trained: dict[str, int] = field(default_factory=dict)  # parameters by network
     items: int = 0
     validation_items: int = 0
-    classes: int = 0
+    classes: int | None = None  # of the data; None where they were not read
     shape: str = ""
     device: str = ""
     notices: list[str] = field(default_factory=list)

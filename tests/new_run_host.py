@@ -13,7 +13,7 @@ from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from backends.knob import Knob
+from backends.knob import LABELS, Knob
 from backends.records import Catalogue, DatasetInfo, Device, ModelInfo, Plan, PlanRequest
 from genai_tui.lineage import Fork
 from genai_tui.screens.new_run import NewRunScreen
@@ -82,7 +82,10 @@ VAE = ModelInfo(
         number("width", 16, 4, 256, "channels at full resolution; doubled with each halving"),
         choice("likelihood", "p(x|z): bernoulli per pixel, or logistic", "bernoulli", "logistic"),
         number("beta", 1.0, 0, 100, "weight of the KL term; 1 is the bound itself"),
-        switch("conditional", "condition on the class where the data has labels", True),
+        msgspec.structs.replace(
+            switch("conditional", "condition on the class where the data has labels", True),
+            only={LABELS: []},
+        ),
     ],
     train_knobs=loop(lr=2e-3, steps=600, clip_grad=0.0),
     default_dataset="fashion-mini",

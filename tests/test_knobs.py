@@ -2,15 +2,17 @@
 
 import itertools
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from backends import catalogue
 from backends.datasets import _entries
-from backends.knob import Knob
+from backends.knob import LABELS, Knob, idle
 from backends.knobs import (
     Bounds,
     ConfigError,
@@ -188,8 +190,8 @@ class Game:
 def test_a_knob_is_offered_only_where_it_has_an_effect(
     values: dict[str, object], offered: list[str]
 ) -> None:
-    found = [knob.name for knob in knobs(Game) if knob.only and knob.applies(values)]
-    assert found == offered
+    without = idle(knobs(Game), values)
+    assert [knob.name for knob in knobs(Game) if knob.only and knob.name not in without] == offered
 
 
 def test_a_knob_without_effect_is_refused_and_says_when_it_has_one() -> None:
@@ -200,12 +202,29 @@ def test_a_knob_without_effect_is_refused_and_says_when_it_has_one() -> None:
     check_effect(Game(game="go", komi=0.5), ["game", "komi", "fixed"])
 
 
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    conditional: Annotated[bool, "condition on the class", Only(LABELS)] = True
+    dropout: Annotated[float, "share of labels hidden", Only("conditional", True)] = 0.1
+    depth: Annotated[int, "of the dropout", Only("dropout")] = 1
+
+
+def test_a_knob_of_labels_is_refused_on_data_without_any_and_so_is_what_hangs_on_it() -> None:
+    for name in ("conditional", "dropout", "depth"):
+        with pytest.raises(ConfigError, match=rf"^{name} has an effect only on data with labels: "):
+            check_effect(Labelled(), [name], classes=0)
+        check_effect(Labelled(), [name], classes=10)
+        check_effect(Labelled(), [name])  # nobody has looked at the data yet
+    with pytest.raises(ConfigError, match=r"^depth has an effect only with conditional=yes: "):
+        check_effect(Labelled(conditional=False), ["depth"], classes=10)
+
+
 @pytest.mark.parametrize("model", catalogue.models())
 def test_conditions_name_knobs_and_values_that_there_are(model: str) -> None:
     known = {knob.name: knob for knob in knobs(catalogue.load(model).Config)}
     for knob in known.values():
         for name, values in knob.only.items():
-            assert name in known
+            assert name in {*known, LABELS}
             for value in values:
                 assert parse(known, name, value) is not None
 
@@ -214,3 +233,23 @@ def test_the_plan_refuses_what_would_change_nothing() -> None:
     plan = catalogue.plan(PlanRequest(model="gan/dcgan", settings={"loss": "hinge", "gamma": "3"}))
     assert plan.error == "gamma has an effect only with loss=relativistic: leave it out"
     assert not catalogue.plan(PlanRequest(model="gan/dcgan", settings={"gamma": "3"})).error
+
+
+@pytest.mark.parametrize(
+    ("model", "setting"),
+    [
+        ("gan/dcgan", {"conditional": "no"}),
+        ("diffusion/dit", {"label_dropout": "0.2"}),
+        ("diffusion/rectified_flow", {"guidance": "2"}),
+    ],
+)
+def test_the_plan_of_pictures_without_labels_has_no_knob_of_labels(
+    model: str, setting: dict[str, str], tmp_path: Path
+) -> None:
+    for i in range(80):
+        Image.new("L", (16, 16), i).save(tmp_path / f"{i}.png")
+    plan = catalogue.plan(PlanRequest(model=model, dataset=str(tmp_path), settings=setting))
+    assert plan.error.endswith("has an effect only on data with labels: leave it out")
+    assert plan.classes == 0
+    labelled = catalogue.plan(PlanRequest(model=model, dataset="fashion-mini", settings=setting))
+    assert (labelled.error, labelled.classes) == ("", 10)

@@ -1,5 +1,6 @@
 """Every generator that is found: it draws what it says it can be asked for, and nothing else."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from backends import catalogue, samples
 from backends.evaluation import held_batch
-from backends.model import INPUTS, Model, RequestError
+from backends.knobs import knobs
+from backends.model import INPUTS, Batch, Model, RequestError
 from backends.precision import Numerics
 from backends.records import SampleRequest
 from backends.watching import Observer, watched_by
@@ -145,6 +147,29 @@ def test_what_a_request_leaves_open_is_as_the_model_says(name: str) -> None:
         if getattr(one, field) is not None:
             assert torch.equal(getattr(one, field), getattr(two, field))
     assert one.texts == two.texts
+
+
+def has_labels(name: str) -> bool:
+    kind = catalogue.load(name)
+    return "conditional" in {knob.name for knob in knobs(kind.Config)}
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if has_labels(name)])
+def test_a_model_that_is_not_to_look_at_labels_does_not(name: str) -> None:
+    model, dataset = smallest(name, conditional=False)
+    assert dataset.shape.num_classes > 1
+    x = held_batch(dataset.train, 4, torch.device("cpu")).x
+    losses = []
+    for label in (0, 1):
+        copied = deepcopy(model)  # a loss may move running averages
+        y = torch.full((4,), label)
+        for phase in copied.phases():
+            noise = torch.Generator().manual_seed(1)
+            losses.append(phase.loss(Batch(x, y, noise))["loss"].item())
+    assert losses[: len(losses) // 2] == losses[len(losses) // 2 :]
+    assert "guidance" not in model.asks
+    with pytest.raises(RequestError):
+        model.check(SampleRequest(count=1, labels=[0]))
 
 
 class Witness(Observer):

@@ -86,6 +86,26 @@ async def test_what_was_typed_comes_back_with_its_generator() -> None:
         assert "--set latent=64" in host.summary
 
 
+async def test_knobs_of_labels_go_where_the_data_turns_out_to_have_none() -> None:
+    classes = {"fashion-mini": 10, "fashion-mnist": 0}
+
+    def answer(request: PlanRequest) -> Plan:
+        return msgspec.structs.replace(counted(request), classes=classes[request.dataset])
+
+    house = FakeHouse()
+    house.planner.answer = answer
+    async with Host(house).run_test() as pilot:
+        host = await press(pilot, "down")
+        names = [field.knob.name for field in host.form.fields]
+        assert host.models.picked is not None
+        assert host.models.picked.name == "vae/conv"
+        assert "conditional" in names
+        await press(pilot, "tab", "down")
+        assert "conditional" not in [field.knob.name for field in host.form.fields]
+        await press(pilot, "up")
+        assert [field.knob.name for field in host.form.fields] == names
+
+
 async def test_a_broken_entry_is_listed_with_its_error_and_cannot_be_picked() -> None:
     async with Host().run_test(size=(120, 40)) as pilot:
         host = await press(pilot, *["down"] * 10)

@@ -199,8 +199,11 @@ def _same_tensors(one: Any, two: Any) -> bool:
     return torch.equal(*as_bytes)
 
 
-def smallest(name: str) -> tuple[Model, Dataset]:
-    """A discovered model in its smallest form, untrained, and a data set that it learns from."""
+def smallest(name: str, **chosen: Any) -> tuple[Model, Dataset]:
+    """A discovered model in its smallest form, untrained, and a data set that it learns from.
+
+    ``chosen`` are knobs of the model.
+    """
     kind = catalogue.load(name)
     entry = _entries.entry(kind.default_dataset)
     small = {"context": "8", "length": "256"}
@@ -211,7 +214,7 @@ def smallest(name: str) -> tuple[Model, Dataset]:
     for wanted in (low, widths, {}):
         torch.manual_seed(0)
         try:
-            return kind(configure(kind.Config, wanted), dataset.shape), dataset
+            return kind(configure(kind.Config, {**wanted, **chosen}), dataset.shape), dataset
         except ConfigError:
             continue
     raise AssertionError(f"{name} cannot be built with its defaults")

@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from backends.asking import Usual
-from backends.knobs import Bounds, ConfigError
+from backends.knob import LABELS
+from backends.knobs import Bounds, ConfigError, Only
 from backends.model import Batch, DataShape, Losses, Model, RequestError, Samples
 from backends.nets import mulaw
 from backends.nets.blocks import chunks
@@ -40,7 +41,7 @@ class Config:
     clock: Annotated[bool, "tell the net how long the clip has lasted; for sounds that begin"] = (
         True
     )
-    conditional: Annotated[bool, "condition on the class where the data has labels"] = True
+    conditional: Annotated[bool, "condition on the class of the data", Only(LABELS)] = True
 
 
 class Audio(Model):

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from backends.asking import Usual
-from backends.knobs import Bounds
+from backends.knob import LABELS
+from backends.knobs import Bounds, Only
 from backends.model import Batch, DataShape, Losses, Model, Samples
 from backends.nets.drawing import draw
 from backends.nets.pixelcnn import PixelCNN
@@ -38,7 +39,7 @@ class Config:
     width: Annotated[int, "channels of each stack", Bounds(8, 512)] = 32
     layers: Annotated[int, "gated layers; a pixel sees two rows more", Bounds(1, 30)] = 6
     levels: Annotated[Literal["2", "4", "8", "16", "32", "64", "256"], "levels of intensity"] = "8"
-    conditional: Annotated[bool, "condition on the class where the data has labels"] = True
+    conditional: Annotated[bool, "condition on the class of the data", Only(LABELS)] = True
 
 
 class Pixel(Model):

@@ -20,6 +20,7 @@ from backends.diffusion._editing import (
 from backends.diffusion._guidance import guided, hide_labels
 from backends.diffusion._solvers import Field, Hook, unchanged
 from backends.diffusion._trajectory import Trajectory
+from backends.knob import LABELS
 from backends.knobs import Bounds, ConfigError, Only
 from backends.model import INPUTS, Batch, DataShape, Model, RequestError, Samples
 from backends.nets.blocks import chunks, image_size
@@ -73,7 +74,7 @@ class GuidanceKnobs:
 class PictureKnobs(GuidanceKnobs):
     """Knobs of every diffusion model of pictures with classes."""
 
-    conditional: Annotated[bool, "condition on the class where the data has labels"] = True
+    conditional: Annotated[bool, "condition on the class of the data", Only(LABELS)] = True
     label_dropout: Annotated[
         float, "share of labels hidden in training", Bounds(0, 1), Only("conditional", True)
     ] = 0.1
@@ -98,14 +99,19 @@ class Pictures(Model):
 
     def __init__(self, config: Any, shape: DataShape) -> None:
         super().__init__(config, shape if config.conditional else replace(shape, classes=()))
+        if "labels" in self.asks and not self.shape.num_classes:
+            self._cannot_be_asked_for("guidance")
         factor, (_, height, width) = config.upscale, shape.size
         if factor == 1:
             return
         if height % factor or width % factor:
             raise ConfigError(f"upscale {factor} does not divide the sides {height} x {width}")
-        self.asks = self.asks - {"mask", "strength"}  # pyright: ignore[reportAttributeAccessIssue]
+        self._cannot_be_asked_for("mask", "strength")
         self.register_buffer("held", torch.zeros(INPUTS, *shape.size))
         self.register_buffer("held_labels", torch.zeros(INPUTS, dtype=torch.long))
+
+    def _cannot_be_asked_for(self, *names: str) -> None:
+        self.asks = self.asks - set(names)  # pyright: ignore[reportAttributeAccessIssue]
 
     held: Tensor
     held_labels: Tensor
@@ -167,8 +173,9 @@ class Pictures(Model):
 
     def usual(self) -> Usual:
         config = self.config
-        found = {"steps": config.sampler_steps, "guidance": config.guidance}
-        return {**found, "strength": DEFAULT_STRENGTH}
+        steps, guidance = config.sampler_steps, config.guidance
+        found = {"steps": steps, "guidance": guidance, "strength": DEFAULT_STRENGTH}
+        return {name: value for name, value in found.items() if name in self.asks}
 
     def condition_of(self, request: SampleRequest) -> Tensor | None:
         """What to draw, [count, ...]: class indices here; zero must mean "anything" elsewhere."""

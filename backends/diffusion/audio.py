@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from backends.diffusion._flow import Flow, PathKnobs
 from backends.diffusion._pictures import RECIPE, UNetKnobs
+from backends.knob import LABELS
 from backends.knobs import Bounds, ConfigError, Only
 from backends.model import Batch, DataShape, Losses, Phase, Samples
 from backends.nets.mel import MelSpectrogram
@@ -33,7 +34,7 @@ class Config(PathKnobs, UNetKnobs):
         Bounds(16, 1024),
     ] = 64
     phases: Annotated[int, "iterations of Griffin-Lim", Bounds(1, 1000)] = 64
-    conditional: Annotated[bool, "condition on the class where the data has labels"] = True
+    conditional: Annotated[bool, "condition on the class of the data", Only(LABELS)] = True
     label_dropout: Annotated[
         float, "share of labels hidden in training", Bounds(0, 1), Only("conditional", True)
     ] = 0.1

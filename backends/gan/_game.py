@@ -21,6 +21,7 @@ from backends.gan._penalties import (
     squared_gradients,
     unit_gradients,
 )
+from backends.knob import LABELS
 from backends.knobs import Bounds, Only
 from backends.model import Batch, DataShape, Losses, Model, Phase, Samples
 from backends.nets.blocks import chunks
@@ -36,7 +37,7 @@ class LatentConfig:
     """Knobs of what G draws from."""
 
     latent: Annotated[int, "dimensions of the latent space", Bounds(2, 1024)] = 64
-    conditional: Annotated[bool, "condition on the class where the data has labels"] = True
+    conditional: Annotated[bool, "condition on the class of the data", Only(LABELS)] = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -129,8 +129,9 @@ class StyleGAN(Game):
     @torch.no_grad()
     def follow(self, w: Tensor, y: Tensor | None) -> None:
         """Moves the running average of w, one a class (Sauer 2022), towards that of a batch."""
-        classes = len(self.centre)
-        whose = torch.ones(len(w), 1, device=w.device) if y is None else F.one_hot(y, classes)
+        if y is None or not self.shape.num_classes:
+            y = torch.zeros(len(w), dtype=torch.long, device=w.device)
+        whose = F.one_hot(y, len(self.centre))
         share = whose.float() / whose.sum(0).clamp(min=1)  # [B, classes]
         with torch.autocast(w.device.type, enabled=False):
             means = share.t() @ w.float()

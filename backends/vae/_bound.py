@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from backends.asking import Usual
+from backends.knob import LABELS
 from backends.knobs import Bounds, Only
 from backends.model import Batch, DataShape, Losses, Model, Samples
 from backends.nets.blocks import chunks
@@ -58,7 +59,7 @@ class BoundConfig:
         Bounds(1, 256),
         Only("prior", "mixture"),
     ] = 20
-    conditional: Annotated[bool, "condition on the class where the data has labels"] = True
+    conditional: Annotated[bool, "condition on the class of the data", Only(LABELS)] = True
 
 
 class VAE(Model):

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from backends.asking import Usual
+from backends.knob import LABELS
 from backends.knobs import Bounds, ConfigError, Only
 from backends.model import Batch, DataShape, Losses, Model, Phase, Samples
 from backends.nets.blocks import GroupNorm, ResBlock, chunks, image_size, widths
@@ -77,7 +78,7 @@ class Config:
     prior_heads: Annotated[int, "attention heads of the prior", Bounds(1, 64)] = 4
     prior_width: Annotated[int, "channels of the prior", Bounds(8, 4096)] = 96
     dropout: Annotated[float, "dropout in the prior", Bounds(0, 0.9)] = 0.1
-    conditional: Annotated[bool, "condition on the class where the data has labels"] = True
+    conditional: Annotated[bool, "condition on the class of the data", Only(LABELS)] = True
 
     def __post_init__(self) -> None:
         if self.prior_width % (2 * self.prior_heads):

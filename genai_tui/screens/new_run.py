@@ -193,6 +193,8 @@ class NewRunScreen(Screen[None]):
     @on(Planned)
     def _take_plan(self, message: Planned) -> None:
         self._asking, self._planned, self._plan = None, message.request, message.plan
+        if message.plan.classes is not None:
+            self._editor.learn(message.request.dataset, message.plan.classes)
         self._tell()
         self._ask()
 

@@ -121,6 +121,11 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
         """Takes other choices, bounds and defaults for the same fields, whatever is being typed."""
         self._do(self._form.renew, sections)
 
+    def learn(self, facts: Mapping[str, object]) -> None:
+        """Takes what is known of the data; see :attr:`Form.facts`."""
+        if facts != self._form.facts:
+            self._do(self._form.learn, facts)
+
     def fill(self, values: Mapping[Key, str]) -> None:
         """Types ``values`` into their fields, and gives all others their defaults."""
         self._do(self._form.fill, values)

@@ -103,7 +103,7 @@ def draft(
     begins = fork is not None and step != NOTHING
     return Draft(
         model=model.name,
-        dataset=_source(dataset, values),
+        dataset=source(dataset, values),
         settings={name: text for (id_, name), text in changes.items() if ":" in id_},
         name=values.get((RUN, "name"), ""),
         seed=_whole(values.get((RUN, "seed"))),
@@ -115,6 +115,15 @@ def draft(
     )
 
 
+def source(dataset: DatasetInfo, values: Mapping[Key, str]) -> str:
+    """The entry's name, or the absolute path of the user's own data; empty while none is typed."""
+    if not dataset.needs_path:
+        return dataset.name
+    # Absolute, since the worker may start elsewhere and a plain word is taken for an entry's name.
+    typed = values.get(path_key(dataset), "")
+    return os.path.abspath(os.path.expanduser(typed)) if typed else ""
+
+
 def path_key(dataset: DatasetInfo) -> Key:
     """The field in which the path of this kind of data is typed."""
     return f"{PATH}/{dataset.name}", "path"
@@ -122,14 +131,6 @@ def path_key(dataset: DatasetInfo) -> Key:
 
 def _whole(text: str | None) -> int:
     return int(float(text.replace("_", ""))) if text else 0
-
-
-def _source(dataset: DatasetInfo, values: Mapping[Key, str]) -> str:
-    if not dataset.needs_path:
-        return dataset.name
-    # Absolute, since the worker may start elsewhere and a plain word is taken for an entry's name.
-    typed = values.get(path_key(dataset), "")
-    return os.path.abspath(os.path.expanduser(typed)) if typed else ""
 
 
 def _path_section(dataset: DatasetInfo) -> Section:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from backends.knob import idle
 from genai_tui.widgets.form_fields import Field, LineEdit, Section
 
 Key = tuple[str, str]
@@ -20,6 +21,7 @@ class Form:
         edit: the caret in that field's text; None while the value is selected whole.
         filter: words that all shown fields have in common.
         filtering: whether what is typed goes to the filter.
+        facts: what is known that no field holds, as conditions of knobs name it.
         revision: grows whenever a value changes.
     """
 
@@ -29,6 +31,7 @@ class Form:
         self.edit: LineEdit | None = None
         self.filter = ""
         self.filtering = False
+        self.facts: Mapping[str, object] = {}
         self.revision = 0
         self._typed: dict[Key, str] = {}
         self._before = ""
@@ -50,6 +53,13 @@ class Form:
             field.knob = knobs.get(field.key, field.knob)
         self.revision += 1
 
+    def learn(self, facts: Mapping[str, object]) -> None:
+        """Takes what is known of the data: knobs without an effect on it are not shown."""
+        if facts != self.facts:
+            self.facts = facts
+            self.revision += 1
+            self._keep_cursor()
+
     def fill(self, values: Mapping[Key, str]) -> None:
         """Types ``values`` into their fields, and gives all others their defaults."""
         self.edit = None
@@ -65,10 +75,15 @@ class Form:
 
     def applying(self) -> list[Field]:
         """The fields that have an effect beside what the others say."""
-        texts: dict[str, dict[str, str]] = {}
+        by_section: dict[str, list[Field]] = {}
         for field in self.fields:
-            texts.setdefault(field.section.id, {})[field.knob.name] = field.text
-        return [field for field in self.fields if field.knob.applies(texts[field.section.id])]
+            by_section.setdefault(field.section.id, []).append(field)
+        return [field for fields in by_section.values() for field in self._with_effect(fields)]
+
+    def _with_effect(self, fields: Sequence[Field]) -> list[Field]:
+        texts = {field.knob.name: field.text for field in fields}
+        without = idle([field.knob for field in fields], {**texts, **self.facts})
+        return [field for field in fields if field.knob.name not in without]
 
     @property
     def field(self) -> Field | None:

@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from backends.knob import LABELS
 from backends.records import Catalogue, DataKind, DatasetInfo, ModelInfo
 from genai_tui.lineage import Fork
 from genai_tui.visible import visible
@@ -40,6 +41,7 @@ class RunEditor(Horizontal):
         self._fork = fork
         self._catalogue = Catalogue()
         self._chosen: dict[DataKind, str] = {}  # data sets that the user picked
+        self._labels: dict[str, int] = {}  # of data that was read
 
     def compose(self) -> ComposeResult:
         with Vertical(id="lists"):
@@ -81,6 +83,16 @@ class RunEditor(Horizontal):
         if self._fork is not None and picked is None:
             self._choose_forked_data(self._fork)
         self._show_model()
+
+    def learn(self, source: str, classes: int) -> None:
+        """Takes how many classes some data has; knobs of labels go with the labels."""
+        self._labels[source] = classes
+        self._tell_labels()
+
+    def _tell_labels(self) -> None:
+        picked = self.dataset
+        known = self._labels.get(draft.source(picked, self.form.values())) if picked else None
+        self.form.learn({} if known is None else {LABELS: known})
 
     def _choose_forked_data(self, fork: Fork) -> None:
         model = self.model
@@ -148,6 +160,7 @@ class RunEditor(Horizontal):
             return
         self.form.border_title = Content(f"settings · {visible(model.name)}")
         self.form.show(draft.sections(model, self.dataset, devices, self._fork))
+        self._tell_labels()
 
     @on(EntryPicker.Left)
     def _leave(self, message: EntryPicker.Left) -> None:
@@ -163,6 +176,7 @@ class RunEditor(Horizontal):
     @on(ConfigForm.Changed)
     def _say_changed(self, message: ConfigForm.Changed) -> None:
         message.stop()
+        self._tell_labels()
         self.post_message(self.Changed())
 
     @on(ConfigForm.Moved)
