@@ -91,6 +91,12 @@ def write(
     return count + len(samples.texts)
 
 
+def sweep(root: Path) -> None:
+    """Removes what a worker that was killed while it wrote samples has left."""
+    for leftover in root.glob(".tmp-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
 def to_uint8(images: Tensor) -> np.ndarray:
     """Images [N, C, H, W] in [-1, 1] as uint8 [N, H, W, C]; what is outside is clipped."""
     scaled = images.detach().float().add(1).mul(127.5).round().clamp(0, 255)

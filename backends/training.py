@@ -87,6 +87,7 @@ class _Loop:
         job = self.job
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         checkpoints.sweep(self.root)
+        samples.sweep(job.folder / "samples")
         yield self.phase("loading the checkpoint")
         found = checkpoints.load_newest(self.root)
         job.model.carry(self.config.batch_size)

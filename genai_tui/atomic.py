@@ -26,6 +26,13 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
         raise
 
 
+def sweep(path: Path) -> None:
+    """Removes what writers of ``path`` left that were killed. Only while there is no other one."""
+    for leftover in path.parent.glob(f".{path.name}.*"):
+        with contextlib.suppress(OSError):
+            leftover.unlink()
+
+
 def sync_folder(path: Path) -> None:
     """A new name in ``path`` survives a power cut, where the file system can promise that."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

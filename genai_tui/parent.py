@@ -5,6 +5,9 @@ import os
 import signal
 import sys
 
+STOPS = frozenset({signal.SIGTERM, signal.SIGINT})
+"""Withheld from a worker until it has said what they do: until then they would just kill it."""
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 

@@ -13,6 +13,7 @@ import msgspec
 from backends import records
 from backends.records import Process, Record, Scalar, State, Status, number
 from genai_tui import liveness
+from genai_tui.atomic import sweep
 from genai_tui.log import Log
 from genai_tui.store import Run, write_atomic
 
@@ -37,6 +38,7 @@ class Reporter:
         self._pace: deque[tuple[float, int]] = deque()
         self._ended = threading.Event()
         self._stride, self._skipped = 1, 0
+        sweep(run.path / "status.json")
         self.write_status()
         threading.Thread(target=self._beat, daemon=True, name="heartbeat").start()
 

@@ -10,12 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from genai_tui import liveness
+from genai_tui.parent import STOPS
 from genai_tui.turns import Turns
 from genai_tui.waiting_room import WaitingRoom
 
@@ -70,15 +71,7 @@ class Keeper:
 
     def say_place(self, phrase: str) -> None:
         """Says for what the run waits."""
-        self._write(
-            state="starting",
-            phase="queued",
-            waits=phrase,
-            of=self.steps,
-            host=os.uname().nodename,
-            boot_id=liveness.boot_id(),
-            reason="",
-        )
+        self._write(state="starting", phase="queued", waits=phrase, of=self.steps, reason="")
 
     def listen(self) -> None:
         """From here on a SIGTERM is a stop."""
@@ -102,11 +95,12 @@ class Keeper:
     def _start_worker(self) -> None:
         """Starts one attempt; its output goes to a file, never to a pipe that could break."""
         self.attempt += 1
-        self.worker = self._spawn(
-            "genai_tui.worker",
-            ["train", str(self.run), "--steps", str(self.steps), "--attempt", str(self.attempt)],
-            {"CUDA_VISIBLE_DEVICES": self.visible} if self.visible else {},
-        )
+        with _withheld():
+            self.worker = self._spawn(
+                "genai_tui.worker",
+                ["train", str(self.run), f"--steps={self.steps}", f"--attempt={self.attempt}"],
+                {"CUDA_VISIBLE_DEVICES": self.visible} if self.visible else {},
+            )
         if self.stopping:  # the signal came while there was nobody to pass it on to
             self._tell_worker()
 
@@ -131,7 +125,8 @@ class Keeper:
             self._start_worker()
 
     def _stopped(self, ending: Ending) -> int:
-        self._write(**_final("stopped", ending), reason="stopped before it could answer")
+        ended = {**_final("stopped", ending), "exit_code": 75}
+        self._write(**ended, reason="stopped before it could answer")
         return 75
 
     def _back_off(self, ending: Ending, delay: float) -> None:
@@ -202,6 +197,7 @@ class Keeper:
         self.status.setdefault("of", self.steps)
         self.status["attempt"] = self.attempt
         self.status["keeper"] = {"pid": keeper.pid, "started": keeper.started}
+        self.status |= {"host": os.uname().nodename, "boot_id": liveness.boot_id()}
         hidden = self.run / f".status.json.{os.getpid()}"
         try:
             hidden.write_text(json.dumps(self.status))
@@ -218,6 +214,16 @@ class Keeper:
             return reason
         said = [line for line in lines if line.strip() and not line.startswith("keeper:")]
         return f"{reason}; last words: {said[-1].strip()[:300]}" if said else reason
+
+
+@contextlib.contextmanager
+def _withheld() -> Iterator[None]:
+    """What is started in here gets no request to stop before it can take one, and asks for it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _tell(sentence: str) -> None:

@@ -247,20 +247,6 @@ def test_a_wrong_configuration_fails_at_once(store: Store, spec: RunSpec) -> Non
     until(lambda: not run.is_held())
 
 
-def test_a_stop_while_torch_is_imported_leaves_a_record(run: Run) -> None:
-    launch.start(run)
-    until(lambda: [phase for phase in told(run, Phase) if phase.name == "importing torch"])
-    assert liveness.send(keeper(run), signal.SIGTERM)
-    until(in_state(run, "stopped"), 60)
-    end = told(run)[-1]
-    assert isinstance(end, End)
-    assert (end.state, end.exit_code, end.reason) == (
-        *("stopped", 75, "stopped before the first step"),
-    )
-    assert checkpoints.steps(run.path / "checkpoints") == []
-    assert run.status().exit_code == 75
-
-
 def test_a_full_disk_ends_the_run_and_says_so(run: Run) -> None:
     """A limit on the size of files stands in for the disk: the weights do not fit."""
     code = (
@@ -285,29 +271,6 @@ def test_a_console_that_is_full_does_not_hide_how_it_ended(
         done = subprocess.run(attempt(run, 5), stdout=full, stderr=full, timeout=60)
     assert done.returncode == 74
     assert told(run)[-1].reason.startswith("No space left on device")
-
-
-TWICE = """import os, signal, sys, time
-os.kill(os.getpid(), signal.SIGTERM)
-time.sleep(0.02)
-os.kill(os.getpid(), signal.SIGTERM)
-print("still here", flush=True)
-raise ImportError("enough")
-"""
-
-
-def test_two_signals_at_once_are_one_request(run: Run, torch_is: Callable[[str], None]) -> None:
-    """A system that shuts down signals the keeper and the worker, and the keeper passes it on."""
-    torch_is(TWICE)
-    done = subprocess.run(attempt(run, 5), capture_output=True, timeout=60)
-    assert b"still here" in done.stdout
-
-
-def test_a_second_signal_much_later_is_meant(run: Run, torch_is: Callable[[str], None]) -> None:
-    torch_is("import __main__; __main__.PATIENCE_SECONDS = 0.01\n" + TWICE)
-    done = subprocess.run(attempt(run, 5), capture_output=True, timeout=60)
-    assert done.returncode == 75
-    assert b"still here" not in done.stdout
 
 
 def test_a_crash_is_on_record(run: Run, torch_is: Callable[[str], None]) -> None:

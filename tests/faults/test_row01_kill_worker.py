@@ -1,8 +1,9 @@
 """Row 1: kill -9 of the worker, at random moments and at each point of a checkpoint's writing.
 
 Weights, their average and the optimizers' state end bit-identical to those of an undisturbed run,
-the series point for point, the samples byte for byte. Whatever was on record when the worker died
-stays on record, and the next attempt begins no earlier than the last checkpoint that was announced.
+the series point for point, the samples byte for byte; no half-written file is left. Whatever was on
+record when the worker died stays on record, and the next attempt begins no earlier than the last
+checkpoint that was announced.
 """
 
 import os
@@ -82,8 +83,13 @@ def test_a_worker_may_be_killed_at_any_moment(
         while not in_state(run, "finished")():
             until(in_state(run, *ENDS), 120)
             go_on(run)
-        lost += witness.testify() + (not straight.is_that_of(run))
+        lost += witness.testify() + (not straight.is_that_of(run)) + len(leftovers(run))
     scorecard(row=1, tried=killed, lost=lost)
+
+
+def leftovers(run: Run) -> list[Path]:
+    """What those that died half-way through a file or a folder have left."""
+    return list(run.path.rglob(".*"))
 
 
 def shoot(run: Run, chance: random.Random) -> bool:
@@ -144,4 +150,5 @@ def test_a_worker_may_be_killed_at_each_point_of_a_save(
     if stride == 1:
         assert {"os.rename step-000010", "fsync manifest.json", "fsync checkpoints"} <= set(calls)
     assert [phase for phase in told(run, Phase) if phase.name == "saving"]
-    scorecard(row=1, tried=len(calls), lost=witness.testify() + (not straight.is_that_of(run)))
+    lost = witness.testify() + (not straight.is_that_of(run)) + len(leftovers(run))
+    scorecard(row=1, tried=len(calls), lost=lost)
