@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -217,7 +217,7 @@ class Keeper:
 
 
 @contextlib.contextmanager
-def _withheld() -> Iterator[None]:
+def _withheld() -> Generator[None]:
     """What is started in here gets no request to stop before it can take one, and asks for it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     try:
