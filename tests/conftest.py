@@ -6,7 +6,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Before anything imports torch, and for every process that a test starts.
@@ -35,6 +35,18 @@ def store(tmp_path: Path) -> Iterator[Store]:
     """An empty store; whatever was started on a run of it is gone afterwards."""
     yield Store(tmp_path / "runs")
     _kill_all(tmp_path)
+
+
+@pytest.fixture
+def torch_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a module of that code in the place of PyTorch, for the processes started from now on."""
+
+    def put(code: str) -> None:
+        (tmp_path / "poison").mkdir(exist_ok=True)
+        (tmp_path / "poison/torch.py").write_text(code)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "poison"), prepend=os.pathsep)
+
+    return put
 
 
 def _kill_all(path: Path) -> None:

@@ -6,9 +6,8 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ from real_runs import (
     undisturbed,
     worker,
 )
-from waiting import python, ready, until
+from waiting import until
 
 from backends import checkpoints
 from backends.records import (
@@ -179,38 +178,6 @@ def test_a_run_is_stopped_orphaned_and_shot_and_ends_the_same(run: Run, straight
 # --------------------------------------------------------------------------- workers that fail
 
 
-@pytest.fixture
-def torch_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Puts a module of that code in the place of PyTorch, for the processes started from now on."""
-
-    def put(code: str) -> None:
-        (tmp_path / "poison").mkdir(exist_ok=True)
-        (tmp_path / "poison/torch.py").write_text(code)
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "poison"), prepend=os.pathsep)
-
-    return put
-
-
-def test_a_worker_that_dies_each_time_is_given_up(
-    run: Run, torch_is: Callable[[str], None]
-) -> None:
-    torch_is("import os, sys; print('my last words', flush=True); os._exit(3)")
-    with run.console.open("wb") as console:
-        console.truncate(17 << 20)  # an old console makes room
-    begin = time.monotonic()
-    launch.start(run)
-    until(in_state(run, "failed"), 60)
-    assert time.monotonic() - begin > 5  # it backed off
-    status = run.status()
-    assert status.reason == (
-        "exit status 3, 4 times without a new checkpoint; last words: my last words"
-    )
-    assert (status.attempt, status.restarts, status.exit_code) == (4, 3, 3)
-    until(lambda: not run.is_held())
-    assert (run.path / "console.1.log").stat().st_size == 17 << 20
-    assert run.console.stat().st_size < 10_000
-
-
 def test_a_stop_between_two_attempts_is_obeyed(run: Run, torch_is: Callable[[str], None]) -> None:
     torch_is("import os; os._exit(3)")
     launch.start(run)
@@ -338,62 +305,6 @@ def test_a_heart_beats_while_a_step_takes_long(run: Run, monkeypatch: pytest.Mon
 
 
 # --------------------------------------------------------------------------- one at a time
-
-ASLEEP = "import time; time.sleep(600)"
-
-
-def test_of_many_starts_exactly_one_wins(run: Run, torch_is: Callable[[str], None]) -> None:
-    torch_is(ASLEEP)
-    refused: list[str] = []
-
-    def start() -> None:
-        try:
-            launch.start(run)
-        except LaunchError as error:
-            refused.append(str(error))
-
-    starters = [threading.Thread(target=start) for _ in range(5)]
-    for starter in starters:
-        starter.start()
-    for starter in starters:
-        starter.join()
-    assert len(refused) == 4
-    assert set(refused) == {f"run {run.label} cannot be started: the run is being trained already"}
-    until(lambda: told(run, Phase))
-    assert run.status().attempt == 1
-    with pytest.raises(LaunchError, match="is starting already"):
-        launch.resume(run)
-
-
-@pytest.fixture
-def old_worker(run: Run) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker whose keeper died, and that is still saving."""
-    lock = str(run.path / "worker.lock")
-    holder = python(
-        "from pathlib import Path; from genai_tui import liveness;"
-        f"liveness.hold_worker(Path({lock!r})); print('ready', flush=True); input()"
-    )
-    ready(holder)
-    yield holder
-    holder.kill()
-    holder.communicate()
-
-
-def test_a_new_worker_waits_for_the_old_one_to_leave(
-    run: Run,
-    old_worker: subprocess.Popen[bytes],
-    torch_is: Callable[[str], None],
-    tmp_path: Path,
-) -> None:
-    torch_is(f"open({str(tmp_path / 'here')!r}, 'w'); {ASLEEP}")
-    launch.start(run)
-    until(lambda: b"waiting" in run.console.read_bytes())
-    assert told(run) == []
-    assert not (tmp_path / "here").exists()
-    old_worker.kill()
-    until(lambda: (tmp_path / "here").exists())
-    assert run.state() == "starting"
-    assert run.status().attempt == 1
 
 
 def test_a_worker_whose_keeper_is_dead_already_does_not_begin(
