@@ -1,12 +1,17 @@
 """Ties between a keeper and its children, where the kernel offers them (Linux)."""
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
+import time
+from pathlib import Path
 
 STOPS = frozenset({signal.SIGTERM, signal.SIGINT})
 """Withheld from a worker until it has said what they do: until then they would just kill it."""
+
+LAST_SECONDS = 0.5
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -28,9 +33,41 @@ def orphaned() -> bool:
     return bool(keeper) and os.getppid() != int(keeper)
 
 
+def end_children(spared: int) -> None:
+    """Kills every child of this process but one, and what they leave behind as it is adopted.
+
+    A process that hangs in a driver cannot be killed: it is left alone after a moment.
+    """
+    until = time.monotonic() + LAST_SECONDS
+    while (left := _children() - {spared}) and time.monotonic() < until:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in left:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.002)
+
+
+def end_group() -> None:
+    """Ends this process and all it has started, if its keeper is gone, who would do that."""
+    if orphaned() and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+
+
 def adopt_orphans() -> None:
     """Makes this process the parent of what its children leave behind."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _children() -> set[int]:
+    """Pids of the children of this process, which has one thread; none where nobody tells."""
+    own = os.getpid()
+    try:
+        told = Path(f"/proc/{own}/task/{own}/children").read_text()
+    except OSError:
+        return set()
+    return {int(pid) for pid in told.split()}
 
 
 def _prctl(option: int, value: int) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from genai_tui import liveness
-from genai_tui.parent import STOPS
+from genai_tui.parent import STOPS, end_children
 from genai_tui.turns import Turns
 from genai_tui.waiting_room import WaitingRoom
 
@@ -152,12 +152,17 @@ class Keeper:
             code = os.waitstatus_to_exitcode(status)
             if pid == self.worker.pid:
                 self.worker.returncode = code
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(pid, signal.SIGKILL)  # children of its own do not outlive it
+                self._end_family(pid)
                 return Ending(max(0, code), max(0, -code))
             if self.poller is not None and pid == self.poller.pid:
                 self.poller.returncode = code
                 self._start_poller()
+
+    def _end_family(self, worker: int) -> None:
+        """Children of a worker do not outlive it, in whatever group or session they are."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(worker, signal.SIGKILL)
+        end_children(spared=self.poller.pid if self.poller is not None else 0)
 
     def _on_stop(self, *_: object) -> None:
         self.stopping = True

@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
+from genai_tui.parent import end_group
+
 PATIENCE_SECONDS = 3.0
 """A SIGTERM so long after the first is meant: leave at once, the last checkpoint stands. One right
 after it is the same request, sent to the keeper and to the worker, as a system does that shuts
@@ -95,6 +97,7 @@ def _exit(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
             stream.flush()
+    end_group()
     os._exit(code)
 
 
