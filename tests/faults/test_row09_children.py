@@ -13,7 +13,7 @@ import pytest
 from real_runs import create, gone, keeper, worker
 from waiting import until
 
-from faults.processes import below, naming
+from faults.processes import below, given
 from faults.scorecard import Entry, counts
 from faults.small import small
 from genai_tui import launch, liveness
@@ -83,7 +83,7 @@ def test_no_child_outlives_a_worker_that_is_killed(
             killed += 1
         liveness.send(keeper(run), signal.SIGTERM)
         until(lambda run=run: not run.is_held())
-        lost += len(naming(run.path))
+        lost += len(given(str(run.path)))
     scorecard(row=9, tried=killed, lost=lost)
 
 
@@ -106,7 +106,7 @@ def test_a_worker_whose_keeper_is_killed_takes_its_children_along(
     assert liveness.send(keeper(run), signal.SIGKILL)
     until(gone(orphaned), 10)
     lost = not left_in_time(group)
-    until(lambda: not naming(run.path), 10)
+    until(lambda: not given(str(run.path)), 10)
     for child in children:  # those that left the group had left the run, as a daemon does
         liveness.send(child, signal.SIGKILL)
     scorecard(row=9, tried=1, lost=int(lost))
@@ -130,7 +130,7 @@ def test_no_loader_of_pytorch_outlives_a_worker_that_is_killed(
             killed += 1
         liveness.send(keeper(run), signal.SIGTERM)
         until(lambda run=run: not run.is_held(), 60)
-        lost += len(naming(run.path))
+        lost += len(given(str(run.path)))
     scorecard(row=9, tried=killed, lost=lost)
 
 
