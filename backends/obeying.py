@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-import torch
-
+from backends import memory
 from backends.job import Job
 from backends.knobs import ConfigError, knobs, parse
 from backends.model import RequestError
@@ -74,7 +73,11 @@ def _sample(loop: Loop, command: Command) -> Iterator[Record]:
     request = _asked(loop, command)
     try:
         yield from loop.sample(request, command.id)
-    except torch.OutOfMemoryError:
+    except RequestError as error:
+        yield loop.mark(command, "refused", str(error))
+    except (MemoryError, RuntimeError) as error:
+        if not memory.is_full(error):
+            raise
         sentence = f"there is not enough memory for {request.count} samples: ask for fewer"
         yield loop.mark(command, "refused", sentence)
     else:

@@ -82,5 +82,12 @@ class TrainConfig:
     threads: Annotated[
         int, "CPU threads; 0: one or all, whichever is measured to be faster", Bounds(0, 1024)
     ] = 0
-    nan_policy: Annotated[Literal["stop", "warn"], "what a loss that is not finite does"] = "stop"
+    nan_policy: Annotated[
+        Literal["stop", "rollback", "warn"],
+        "what NaN or infinity does; rollback: back to the last checkpoint, without that batch",
+    ] = "stop"
+    memory_policy: Annotated[
+        Literal["stop", "halve"],
+        "what a step that does not fit into memory does; halve: once, batches in half the size",
+    ] = "stop"
     validation: Annotated[float, "share of the data held out", Bounds(0.001, 0.5)] = 0.1

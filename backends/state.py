@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 
 from backends.model import Model, Phase
 from backends.optimizers import optimizer_of
@@ -91,6 +92,8 @@ class TrainState:
         self.window = Window()
         self.step = 0
         self.overrides: dict[str, Any] = {}
+        self.skips: list[int] = []
+        """Steps, counted from 1, whose batches spoilt the weights and are left out."""
         if self.ema is not None:
             self.ema.requires_grad_(False).eval()
 
@@ -106,6 +109,15 @@ class TrainState:
                 parameter.requires_grad_(False)
         for parameter in self._learning[phase.name]:
             parameter.requires_grad_(True)
+
+    @torch.no_grad()
+    def bad_weight(self) -> tuple[str, float] | None:
+        """Name and value of a weight that is not finite, if there is one. Waits for the device."""
+        weights = {name: p for name, p in self.model.named_parameters() if p.numel()}
+        if get_total_norm(weights.values(), math.inf).isfinite():
+            return None
+        largest = {name: float(p.abs().max()) for name, p in weights.items()}
+        return next((name, value) for name, value in largest.items() if not math.isfinite(value))
 
     def release(self) -> None:
         """Lets gradients flow to all weights again, so that the model can be trained further."""
@@ -144,6 +156,7 @@ class TrainState:
                     "step": step,
                     "window": self.window.state(),
                     "overrides": dict(self.overrides),
+                    "skips": list(self.skips),
                 },
             }
 
@@ -157,6 +170,7 @@ class TrainState:
             _match_layout(optimizer)
         loop = snapshot["loop"]
         self.step, self.overrides = int(loop["step"]), dict(loop["overrides"])
+        self.skips = [int(step) for step in loop.get("skips", ())]
         self.window.restore(loop["window"], self.model.device)
 
 

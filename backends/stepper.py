@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from backends import seeds
 from backends.compilation import Loss
@@ -70,6 +71,8 @@ class Stepper:
         if phase.after is not None:
             with torch.no_grad():
                 phase.after()
+        if config.nan_policy == "rollback":  # whether it was this very step that spoilt them
+            terms["weight_norm"] = get_total_norm([w.detach() for w in self.state.weights[index]])
         return {f"{phase.name}/{name}" if phase.name else name: v for name, v in terms.items()}
 
     def _backward(self, loss: Loss, batches: Sequence[Batch]) -> dict[str, Tensor]:
@@ -92,14 +95,15 @@ def _needs_norm(config: TrainConfig, phase: Phase, step: int) -> bool:
     """Whether a turn measures its gradients. That takes a pass over all of them: without a limit to
     keep it is done where the step is logged, and in the rare turns that may miss those steps."""
     logged = due(step + 1, config.log_every) or step + 1 == config.steps
-    return bool(config.clip_grad) or phase.every > 1 or logged
+    blamed = config.nan_policy == "rollback"  # the batch of the step that spoilt the weights
+    return bool(config.clip_grad) or phase.every > 1 or logged or blamed
 
 
 def _clipped(weights: Sequence[nn.Parameter], limit: float) -> Tensor:
     """The global norm of the gradients, which are scaled down to ``limit`` if there is one."""
     if limit:
-        return torch.nn.utils.clip_grad_norm_(weights, limit)
-    return torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None])
+        return clip_grad_norm_(weights, limit)
+    return get_total_norm([w.grad for w in weights if w.grad is not None])
 
 
 def check_accumulation(config: TrainConfig) -> None:

@@ -1,23 +1,28 @@
 """The one loop that trains every model: ``train()`` yields records; testing it is iterating it."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
+from torch import Tensor
 
-from backends import checkpoints, records, samples
+from backends import checkpoints, memory, records, samples
 from backends.counting import Counting, told_to
 from backends.data import Order
 from backends.evaluation import held_batch, validate
 from backends.feed import Feed
-from backends.finite import Finiteness, NotFiniteError
+from backends.finite import Finiteness, NotFiniteError, SpoiltError
 from backends.job import Job
+from backends.memory import MemoryFullError, fitted
 from backends.model import INPUTS
 from backends.obeying import obey
 from backends.pace import Clock, due, learning_rate
 from backends.records import Command, Mark, Phase, Record, SampleRequest, scalar
+from backends.recovery import halve_batches, skip_batch
 from backends.saver import Saved, Saver
 from backends.settling import compile_losses, numerics_of, restored, stepper_of
 from backends.stepper import Stepper, check_accumulation
@@ -26,6 +31,14 @@ from backends.watching import watched_by
 __all__ = ["Job", "NotFiniteError", "train"]
 
 T = TypeVar("T")
+
+REMEDIES = {
+    "sampling": "try a lower sample_count",
+    "validating": "try a lower batch_size",
+    "saving": "the copy that a checkpoint is written from needs as much as the weights, their "
+    "average and the optimizers together",
+}
+"""What may help, by what did not fit into memory."""
 
 
 def train(job: Job) -> Iterator[Record]:
@@ -44,6 +57,10 @@ def train(job: Job) -> Iterator[Record]:
         yield from loop.run()
     except NotFiniteError as error:
         yield loop.end("failed", records.EXIT_NAN, str(error))
+    except (MemoryError, RuntimeError) as error:
+        if not memory.is_full(error):
+            raise
+        yield loop.end("failed", records.EXIT_FAILED, loop.too_large(error))
     finally:
         loop.close()
 
@@ -63,6 +80,10 @@ class _Loop:
         self.finite = Finiteness(job.config.nan_policy)
         self.baselines: Mapping[str, float] | None = None
         self.stop: Command | None = None
+        self.owed: tuple[Mark, ...] = ()
+        """Commands that are done with the next checkpoint."""
+        self.complaints: list[str] = []
+        self.doing = ""
         self.clock = Clock()
 
     def close(self) -> None:
@@ -74,6 +95,18 @@ class _Loop:
 
     def run(self) -> Iterator[Record]:
         yield from self._prepare()
+        while True:
+            try:
+                yield from self._go_on()
+            except NotFiniteError as error:
+                yield from skip_batch(self, error)
+            except MemoryFullError as error:
+                yield from halve_batches(self, error)
+            else:
+                return
+
+    def _go_on(self) -> Iterator[Record]:
+        """From where it is to the end."""
         yield self.phase("training")
         yield from obey(self)
         while self.step < self.config.steps and self.stop is None:
@@ -96,14 +129,10 @@ class _Loop:
             job.model.observe(held_batch(self.data.validation, INPUTS, job.device))
             yield self.phase("choosing the precision")
         self._settle(found[1] if found else None)
-        complaints = [*job.dataset.notices, *(found[2] if found else ())]
-        if self.config.compile:
-            yield self.phase("compiling")
-            compiling = partial(compile_losses, self.stepper, self.config)
-            complaints += self._followed("compiling", compiling)
-        yield self._start()
-        for sentence in complaints:
-            yield records.Notice(step=self.step, t=time.time(), text=sentence)
+        self.complaints += [*job.dataset.notices, *(found[2] if found else ())]
+        yield from self.recompiled()
+        yield self.begun()
+        yield from self.complained()
         if found is None:
             yield from self._begin()
 
@@ -113,8 +142,24 @@ class _Loop:
         self.stepper = stepper_of(self.job, self.feed, self.numerics)
         self.state = self.stepper.state
         if snapshot is not None:
-            self.config = restored(self.state, self.config, snapshot)
-            self.step = self.state.step
+            self.restore(snapshot)
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Takes the steps from a checkpoint on; a knob that was turned since stays turned."""
+        turned = dict(self.state.overrides)
+        config = restored(self.state, self.config, snapshot)
+        self.state.overrides |= turned
+        self.config = dataclasses.replace(config, **turned)
+        self.step = self.state.step
+        self.finite.forget()
+        self.clock = Clock()
+
+    def recompiled(self) -> Iterator[Record]:
+        """Compiles the losses, where that is wanted, for batches as they come from now on."""
+        if self.config.compile:
+            yield self.phase("compiling")
+            compiling = partial(compile_losses, self.stepper, self.config)
+            self.complaints += self._followed("compiling", compiling)
 
     def _begin(self) -> Iterator[Record]:
         """Step 0: what untrained weights draw, and a checkpoint that fixes every choice made."""
@@ -138,9 +183,14 @@ class _Loop:
 
     def _optimize(self) -> None:
         with self.clock.step():
-            terms = self.stepper.step(self.config, self.step)
+            terms = fitted(self._terms)
             self.step += 1
             self.state.finish_step(self.step, terms, self.config.ema_half_life)
+
+    def _terms(self) -> dict[str, Tensor]:
+        if self.step + 1 in self.state.skips:
+            return {}
+        return self.stepper.step(self.config, self.step)
 
     # ------------------------------------------------------------------ what a step brings
 
@@ -153,7 +203,8 @@ class _Loop:
         if log or judge:
             yield from self._log(log, judge)
         if config.sample_every and (last or due(step, config.sample_every)):
-            yield from self.sample(self._usual_request())
+            with suppress(SpoiltError):  # it was warned of, and that is all that is wanted
+                yield from self.sample(self._usual_request())
         if not last and (due(step, config.checkpoint_every) or self._checkpoint_is_late()):
             yield from self.checkpoint()
         yield from self.saved_meanwhile()
@@ -194,6 +245,14 @@ class _Loop:
         with self.clock.waiting():
             self.finite.note(self.state.window.first_bad())
 
+    def _judge_weights(self) -> Iterator[Record]:
+        """Warns of weights that went wrong, or refuses to go on with them."""
+        self._catch_up()
+        bad = self.state.bad_weight()
+        self.finite.note(bad and (self.step, *bad))
+        yield from self.finite.warn(self.step)
+        self.finite.refuse()
+
     def _validate(self) -> dict[str, float]:
         terms = validate(
             self.state.sampled,
@@ -218,7 +277,9 @@ class _Loop:
 
     def sample(self, request: SampleRequest, command: str = "") -> Iterator[Record]:
         """Draws and writes samples. The periodic ones always have the same seed."""
-        self._catch_up()
+        yield from self._judge_weights()
+        if self.state.bad_weight():
+            raise SpoiltError("the weights are no numbers any more: there is nothing to draw")
         yield self.phase("sampling")
         begin = time.perf_counter()
         with watched_by(Counting(request.count)):
@@ -246,20 +307,24 @@ class _Loop:
 
     def checkpoint(self, *answers: Mark, last: bool = False) -> Iterator[Record]:
         """Begins a checkpoint, unless the weights have gone wrong; the last one is waited for."""
-        self._catch_up()
-        yield from self.finite.warn(self.step)
-        self.finite.refuse()
+        self.owed += answers
+        yield from self._judge_weights()
         yield self.phase("saving")
-        yield from self._saved(self.saver.wait())
+        yield from self.settled()
         snapshot = self.state.snapshot(self.step)
         snapshot["numerics"] = self.numerics.state()
         snapshot["meta"] = dict(self.job.meta)
-        self.saver.save(self.step, snapshot, answers)
+        self.saver.save(self.step, snapshot, self.owed)
+        self.owed = ()
         self.clock.saved = time.monotonic()
         if last:
-            yield from self._saved(self.saver.wait())
+            yield from self.settled()
         else:
             yield self.phase("training")
+
+    def settled(self) -> Iterator[Record]:
+        """The checkpoint that is under way, once it is whole."""
+        yield from self._saved(self.saver.wait())
 
     def saved_meanwhile(self) -> Iterator[Record]:
         """The checkpoint that has become whole since the last look."""
@@ -280,7 +345,8 @@ class _Loop:
 
     # ------------------------------------------------------------------ records
 
-    def _start(self) -> Record:
+    def begun(self, note: str = "") -> Record:
+        """From where steps are taken from now on; ``note`` says why it is not from where it was."""
         return records.Start(
             step=self.step,
             t=time.time(),
@@ -290,9 +356,24 @@ class _Loop:
             precision=self.numerics.caption,
             parameters=sum(p.numel() for p in self.job.model.parameters()),
             steps_per_epoch=len(self.data.train) / self.config.batch_size,
+            note=note,
         )
 
+    def complained(self) -> Iterator[Record]:
+        """What the user should know, once."""
+        for sentence in self.complaints:
+            yield records.Notice(step=self.step, t=time.time(), text=sentence)
+        self.complaints = []
+
+    def too_large(self, error: BaseException) -> str:
+        """What did not fit into memory, for who caught ``error``."""
+        if isinstance(error, MemoryFullError):
+            return str(error)
+        remedy = REMEDIES.get(self.doing, "try a lower batch_size or a smaller model")
+        return memory.sentence(self.doing, error, remedy)
+
     def phase(self, name: str, done: int = 0, of: int = 0) -> Phase:
+        self.doing = name
         return Phase(step=self.step, t=time.time(), name=name, done=done, of=of)
 
     def _followed(self, name: str, work: Callable[[], T]) -> T:

@@ -1,7 +1,7 @@
 """The fold: records become series, samples, marks and a phase. Pure: no clock, no file, no screen.
 
-A ``Start`` record at step s forgets what an earlier attempt logged beyond s, so that after any
-number of crashes the series equal those of an undisturbed run.
+A ``Start`` record at step s forgets what was logged beyond s, by an earlier attempt or by one that
+went back, so that after any number of crashes the series equal those of an undisturbed run.
 """
 
 from collections.abc import Callable, Iterable
@@ -205,9 +205,10 @@ class History:
             track.cut(start.step)
         self.samples = [sample for sample in self.samples if sample.step <= start.step]
         self.checkpoints = [kept for kept in self.checkpoints if kept.step <= start.step]
-        if self.starts and self.end is None:
-            self.crashes.append(start)
-        self.starts.append(start)
+        if not self.starts or start.attempt != self.starts[-1].attempt:  # else it went back itself
+            if self.starts and self.end is None:
+                self.crashes.append(start)
+            self.starts.append(start)
         self.phase = self.end = None
 
     def _fold_sample(self, sample: Sample) -> None:

@@ -152,6 +152,8 @@ def event(record: Record) -> str:
             return f"checkpoint at step {record.step:,}: {amounts.size(record.bytes)}"
         case Notice():
             return f"{record.level}: {visible(record.text)}"
+        case Start() if record.note:
+            return f"back: {visible(record.note)}"
         case Start() if record.attempt > 1:
             return f"attempt {record.attempt} goes on from step {record.step:,}"
         case _:

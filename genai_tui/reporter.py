@@ -111,6 +111,7 @@ class Reporter:
         status = self._status
         match record:
             case records.Start():
+                self._pace.clear()
                 begun = _with(status, step=record.step, of=record.of, state="running", reason="")
                 return _with(begun, **_RESTING)
             case records.Phase():
