@@ -90,4 +90,9 @@ class TrainConfig:
         Literal["stop", "halve"],
         "what a step that does not fit into memory does; halve: once, batches in half the size",
     ] = "stop"
+    hang_minutes: Annotated[
+        float,
+        "minutes without a step, and 20 usual steps, until a restart; 0 is never",
+        Bounds(0, 10**6, "min"),
+    ] = 5.0
     validation: Annotated[float, "share of the data held out", Bounds(0.001, 0.5)] = 0.1

@@ -16,6 +16,7 @@ from genai_tui import control, liveness
 from genai_tui.lineage import WEIGHTS
 from genai_tui.liveness import LockHeldError
 from genai_tui.parent import follow_parent, orphaned
+from genai_tui.pulse import Heart, inherited
 from genai_tui.reporter import Reporter
 from genai_tui.store import Run, RunError
 from genai_tui.visible import visible
@@ -43,7 +44,9 @@ def attempt(path: Path, steps: int, number: int, term: Callable[[], bool]) -> in
         _say(str(error))
         return _code(error)
     try:
-        return _Attempt(run, reporter, steps, number, (lambda: True) if alone else term).run()
+        with inherited() as heart:
+            asked = (lambda: True) if alone else term
+            return _Attempt(run, reporter, heart, steps, number, asked).run()
     except RunError as error:
         return _failed(reporter, records.EXIT_CONFIG, str(error))
     except Exception as error:  # noqa: BLE001
@@ -89,9 +92,15 @@ def _code(error: Exception) -> int:
 
 class _Attempt:
     def __init__(
-        self, run: Run, reporter: Reporter, steps: int, number: int, term: Callable[[], bool]
+        self,
+        run: Run,
+        reporter: Reporter,
+        heart: Heart,
+        steps: int,
+        number: int,
+        term: Callable[[], bool],
     ) -> None:
-        self._run, self._reporter = run, reporter
+        self._run, self._reporter, self._heart = run, reporter, heart
         self._steps, self._number, self._term = steps, number, term
         self._looked = 0.0
         self._told = False
@@ -135,7 +144,7 @@ class _Attempt:
             device=precision.device_of(spec.device),
             inbox=self._inbox,
             barrier=self._reporter.sync,
-            progress=self._reporter.record,
+            progress=self._progress,
             meta={"model": spec.model, "shape": shape_state(dataset.shape)},
             attempt=self._number,
         )
@@ -155,6 +164,8 @@ class _Attempt:
     def _follow(self, training: Iterator[records.Record]) -> int:
         code = 1
         for record in training:
+            if isinstance(record, records.Phase):
+                self._heart.turn(record.name)
             if isinstance(record, records.End):
                 code = record.exit_code
                 if self._told and orphaned():
@@ -162,6 +173,10 @@ class _Attempt:
                     continue
             self._reporter.record(record)
         return code
+
+    def _progress(self, phase: records.Phase) -> None:
+        self._heart.beat()
+        self._reporter.record(phase)
 
     def _say_orphaned(self, record: records.End) -> None:
         """Nobody asked for this stop: the state is left to be derived as interrupted."""
@@ -183,7 +198,8 @@ class _Attempt:
         return end.exit_code
 
     def _inbox(self) -> Iterator[Command]:
-        """Commands since the last look; a SIGTERM is a stop."""
+        """Commands since the last look; a SIGTERM is a stop. A training that looks comes round."""
+        self._heart.beat()
         if self._term() and not self._told:
             self._told = True
             by = "the death of its keeper" if orphaned() else "SIGTERM"

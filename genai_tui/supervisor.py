@@ -6,22 +6,30 @@ Standard library only. What runs it, and holds the locks, is the keeper.
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from genai_tui import liveness
+from genai_tui import liveness, pulse
+from genai_tui.hanging import HangWatch
+from genai_tui.memory_kills import MemoryKills
 from genai_tui.parent import STOPS, end_children
 from genai_tui.turns import Turns
 from genai_tui.waiting_room import WaitingRoom
 
 RESTARTS = 3
 """Crashes in a row without a new checkpoint before the keeper gives up."""
+
+STACKS_SECONDS = 2.0
+"""How long a worker that hangs may take to print its stacks."""
+LEAVE_SECONDS = 30.0
+"""How long it may take after that to save and leave, as one can that was only stopped."""
 
 _PLAIN: Mapping[str, str] = {}
 FINAL = {0: "finished", 75: "stopped", 70: "failed", 74: "failed", 77: "failed", 78: "failed"}
@@ -30,19 +38,33 @@ FINAL = {0: "finished", 75: "stopped", 70: "failed", 74: "failed", 77: "failed",
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a process ended."""
+    """How a process ended.
+
+    Attributes:
+        why: what else is known of a signal.
+        hung: what it did not do any more, where the keeper ended it for that.
+    """
 
     code: int
     signal: int
+    why: str = ""
+    hung: str = ""
 
     @property
     def phrase(self) -> str:
+        if self.hung:
+            return self.hung
         if not self.signal:
             return f"exit status {self.code}"
         known = self.signal in set(signal.Signals)  # real-time signals have no names
         name = signal.Signals(self.signal).name if known else f"signal {self.signal}"
-        memory = ", perhaps for want of memory" if self.signal == signal.SIGKILL else ""
-        return f"killed by {name}{memory}"
+        return f"killed by {name}{f', {self.why}' if self.why else ''}"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the worker has said how it ended, and was not ended by the keeper."""
+        ended = self.code in FINAL and not self.signal
+        return ended and not (self.hung and FINAL[self.code] == "stopped")
 
 
 class Keeper:
@@ -58,6 +80,11 @@ class Keeper:
         self.attempt = int(self.status.get("attempt") or 0)
         self.restarts = 0
         self.visible = ""
+        self.pulse = pulse.Pulse()
+        self.watch = HangWatch(self.pulse, run, 60 * _hang_minutes(run))
+        self.kills = MemoryKills()
+        self._woken, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
 
     def wait_for_turn(self, turns: Turns) -> bool:
         """Waits until a device is free for this run; False if it was stopped before."""
@@ -77,6 +104,8 @@ class Keeper:
         """From here on a SIGTERM is a stop."""
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGINT, self._on_stop)
+        signal.signal(signal.SIGCHLD, _wake)
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
 
     def begin(self) -> None:
         """Says that the run starts, and starts it."""
@@ -99,8 +128,12 @@ class Keeper:
             self.worker = self._spawn(
                 "genai_tui.worker",
                 ["train", str(self.run), f"--steps={self.steps}", f"--attempt={self.attempt}"],
-                {"CUDA_VISIBLE_DEVICES": self.visible} if self.visible else {},
+                {pulse.VARIABLE: str(self.pulse.descriptor)}
+                | ({"CUDA_VISIBLE_DEVICES": self.visible} if self.visible else {}),
+                keeps=(self.pulse.descriptor,),
             )
+        self.watch.begin(self.worker.pid)
+        self.kills = MemoryKills()
         if self.stopping:  # the signal came while there was nobody to pass it on to
             self._tell_worker()
 
@@ -108,7 +141,7 @@ class Keeper:
         fruitless, known = 0, _checkpoints(self.run)
         while True:
             ending = self._wait()
-            if ending.code in FINAL and not ending.signal:
+            if ending.is_final:
                 self._write(**_final(FINAL[ending.code], ending))
                 return ending.code
             if self.stopping:
@@ -145,15 +178,58 @@ class Keeper:
             time.sleep(0.05)
 
     def _wait(self) -> Ending:
-        """Waits for the worker, and for orphans of it that this process has adopted."""
+        """Waits for the worker, and ends it where it hangs."""
+        while True:
+            ending = self._reap(self.watch.interval)
+            if ending is not None:
+                return ending
+            phrase = self.watch.look()
+            if phrase:
+                return self._end_hung(phrase)
+
+    def _end_hung(self, phrase: str) -> Ending:
+        """Has the worker print its stacks, and ends it: gently, as it may only have been stopped,
+        then for good."""
+        assert self.worker is not None
+        worker = liveness.identity(self.worker.pid)
+        _tell(f"{phrase}, where {self.watch.limit:,.0f} s are too many; its stacks:")
+        for number, seconds in (
+            (signal.SIGUSR1, 0.0),
+            (signal.SIGCONT, STACKS_SECONDS),
+            (signal.SIGTERM, min(LEAVE_SECONDS, self.watch.limit)),
+        ):
+            liveness.send(worker, number)
+            ending = self._reap(seconds)
+            if ending is not None:
+                return replace(ending, hung=phrase)
+        liveness.send(worker, signal.SIGKILL)
+        ending = self._reap(None)
+        assert ending is not None
+        return replace(ending, hung=phrase)
+
+    def _reap(self, seconds: float | None) -> Ending | None:
+        """How the worker ended, if it does within ``seconds`` (None: however long it takes)."""
+        until = None if seconds is None else time.monotonic() + seconds
+        while True:
+            ending = self._reap_all()
+            left = None if until is None else until - time.monotonic()
+            if ending is not None or (left is not None and left <= 0):
+                return ending
+            if select.select([self._woken], [], [], left)[0]:
+                os.read(self._woken, 4096)
+
+    def _reap_all(self) -> Ending | None:
+        """Takes leave of children that ended, also of orphans that this process has adopted."""
         assert self.worker is not None
         while True:
-            pid, status, _ = os.wait4(-1, 0)
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+            if not pid:
+                return None
             code = os.waitstatus_to_exitcode(status)
             if pid == self.worker.pid:
                 self.worker.returncode = code
                 self._end_family(pid)
-                return Ending(max(0, code), max(0, -code))
+                return self._ending(code, usage.ru_maxrss)
             if self.poller is not None and pid == self.poller.pid:
                 self.poller.returncode = code
                 self._start_poller()
@@ -163,6 +239,12 @@ class Keeper:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(worker, signal.SIGKILL)
         end_children(spared=self.poller.pid if self.poller is not None else 0)
+
+    def _ending(self, code: int, peak: int) -> Ending:
+        """``peak`` is the most memory that it had, in the kernel's unit."""
+        unit = 1 if sys.platform == "darwin" else 1024
+        why = self.kills.verdict(unit * peak) if code == -signal.SIGKILL else ""
+        return Ending(max(0, code), max(0, -code), why)
 
     def _on_stop(self, *_: object) -> None:
         self.stopping = True
@@ -185,12 +267,17 @@ class Keeper:
             self.poller.terminate()
 
     def _spawn(
-        self, module: str, arguments: list[str], environ: Mapping[str, str] = _PLAIN
+        self,
+        module: str,
+        arguments: list[str],
+        environ: Mapping[str, str] = _PLAIN,
+        keeps: tuple[int, ...] = (),
     ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             process_group=0,
+            pass_fds=keeps,
             env={**os.environ, "GENAI_TUI_KEEPER": str(os.getpid()), **environ},
         )
 
@@ -231,6 +318,10 @@ def _withheld() -> Generator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _wake(*_: object) -> None:
+    """A child has ended; the byte that the signal leaves in a pipe is what is waited for."""
+
+
 def _tell(sentence: str) -> None:
     with contextlib.suppress(OSError):  # the console may be on a disk that is full
         print(f"keeper: {time.strftime('%Y-%m-%d %H:%M:%S%z')} {sentence}", flush=True)
@@ -254,6 +345,13 @@ def read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
+def _hang_minutes(run: Path) -> float:
+    """How long its worker may go without a step; 0 is for ever, also where the run does not say."""
+    said = read(run / "run.json").get("train_config")
+    minutes = cast("dict[str, Any]", said).get("hang_minutes") if isinstance(said, dict) else None
+    return max(0.0, float(minutes)) if isinstance(minutes, int | float) else 0.0
 
 
 def _checkpoints(run: Path) -> set[tuple[str, int]]:

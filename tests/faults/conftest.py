@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from faults.plugin import faults
 from faults.scorecard import Entry, Scorecard
+
+__all__ = ["faults"]
 
 _CARD = pytest.StashKey[Scorecard]()
 

@@ -1,0 +1,197 @@
+"""Row 11: a worker that hangs: stopped by a signal, in a loop, waiting for data that never come.
+
+Within the limit that is set, and not before, its stacks are in the console and it is restarted; the
+run ends in the bits of an undisturbed one. A worker that is paused, that imports, or that slept as
+the whole machine did, is left alone.
+"""
+
+import mmap
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from real_runs import create, gone, in_state, keeper, reached, told, undisturbed, worker
+from waiting import until
+
+from backends.records import Mark, Start
+from faults.plugin import Faults, faulty
+from faults.scorecard import Entry, counts
+from faults.small import small
+from genai_tui import launch, liveness
+from genai_tui.hanging import HangWatch
+from genai_tui.pulse import Heart, Pulse
+from genai_tui.store import Run, Store
+
+STEPS, LONG, LIMIT = 60, 300, 3.0
+SLACK = 60.0
+"""Seconds for the stacks, the leaving and the next start, on a machine that others use too."""
+KNOBS = {"hang_minutes": LIMIT / 60, "checkpoint_every": 10}
+
+
+def restarted(run: Run, since: float) -> None:
+    """Waits for the second attempt; it comes neither before the limit nor much later."""
+    until(lambda: run.status().restarts == 1, LIMIT + SLACK)
+    assert time.monotonic() - since >= LIMIT
+    until(in_state(run, "finished"), SLACK)
+    said = run.console.read_text()
+    assert "no step for" in said
+    assert "most recent call first" in said
+    assert [start.attempt for start in told(run, Start)] == [1, 2]
+
+
+@counts("times", quick=1, full=8)
+def test_a_worker_that_was_stopped_is_restarted(
+    times: int, store: Store, faults: Faults, tmp_path: Path, scorecard: Entry
+) -> None:
+    spec = faulty(small(steps=LONG, **KNOBS))
+    straight = undisturbed(spec, tmp_path / "straight")
+    faults.plan("slow", step=0, of=LONG)  # so that there is time to meddle
+    lost = 0
+    for turn in range(times):
+        run = create(store, spec)
+        launch.start(run)
+        until(reached(run, 5 + 10 * turn), 60)
+        rests(run)
+        sleeps_with_its_machine(run)
+        since = time.monotonic()
+        first = worker(run)
+        assert liveness.send(first, signal.SIGSTOP)
+        restarted(run, since)
+        assert gone(first)()
+        lost += not straight.is_that_of(run)
+    scorecard(row=11, tried=times, lost=lost)
+
+
+def rests(run: Run) -> None:
+    """A pause that is longer than the limit is no fault."""
+    run.command("pause")
+    until(in_state(run, "paused"))
+    resting(LIMIT + 2)
+    assert run.state() == "paused"
+    run.command("resume")
+    until(lambda: [m for m in told(run, Mark) if m.verb == "resume" and m.answer == "done"])
+    assert run.status().restarts == 0
+
+
+def sleeps_with_its_machine(run: Run) -> None:
+    """What sleeps is the keeper as well; it must not take the time for its worker's."""
+    both = [keeper(run), worker(run)]
+    for process in both:
+        assert liveness.send(process, signal.SIGSTOP)
+    resting(LIMIT + 2)
+    for process in both:
+        assert liveness.send(process, signal.SIGCONT)
+    resting(1)
+    assert run.status().restarts == 0
+    assert "no step for" not in run.console.read_text()
+
+
+def resting(seconds: float) -> None:
+    """The fault is that so much time passes."""
+    time.sleep(seconds)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "loader",
+        pytest.param("hang", marks=pytest.mark.faults_long),
+        pytest.param("spin", marks=pytest.mark.faults_long),
+    ],
+)
+def test_a_worker_that_waits_or_turns_for_ever_is_restarted(
+    kind: str, store: Store, faults: Faults, tmp_path: Path, scorecard: Entry
+) -> None:
+    spec = faulty(small(steps=STEPS, **KNOBS), loader=kind == "loader")
+    straight = undisturbed(spec, tmp_path / "straight")
+    faults.plan(kind, step=25, of=STEPS)
+    run = create(store, spec)
+    launch.start(run)
+    until(lambda: not faults.is_pending, 60)
+    restarted(run, time.monotonic() - 0.5)
+    scorecard(row=11, tried=1, lost=not straight.is_that_of(run))
+
+
+class Watched:
+    """A worker as the watch sees one, on a clock that is turned by hand."""
+
+    def __init__(self, folder: Path, limit: float) -> None:
+        self.now = 0.0
+        self.folder = folder
+        self.pulse = Pulse()
+        self.heart = _heart(self.pulse)
+        self.watch = HangWatch(self.pulse, folder, limit, lambda: self.now)
+        self.process = subprocess.Popen(["sleep", "600"])
+        self.watch.begin(self.process.pid)
+
+    def passes(self, seconds: float, every: float = 1.0) -> str:
+        """Lets time pass, in which the keeper looks now and then; the first thing it says."""
+        until = self.now + seconds
+        while self.now < until:
+            self.now += every
+            said = self.watch.look()
+            if said:
+                return said
+        return ""
+
+    def steps(self, seconds: float, times: int) -> None:
+        for _ in range(times):
+            self.heart.beat()
+            assert self.passes(seconds) == ""
+
+    def writes(self) -> None:
+        with (self.folder / "status.json").open("a") as file:
+            file.write("it beats\n")
+
+
+def _heart(pulse: Pulse) -> Heart:
+    return Heart(mmap.mmap(pulse.descriptor, mmap.PAGESIZE))
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    found = Watched(tmp_path, 60.0)
+    yield found
+    found.process.kill()
+    found.process.wait()
+
+
+def test_what_takes_long_without_a_step_is_no_fault(watched: Watched, scorecard: Entry) -> None:
+    """Also not what takes so long that no test could wait for it, as long as there is life."""
+    phases = ("importing torch", "compiling", "validating", "sampling", "saving")
+    for phase in phases:
+        watched.heart.turn(phase)
+        for _ in range(600):
+            watched.writes()
+            assert watched.passes(6.0) == ""
+    watched.heart.turn("paused")
+    assert watched.passes(3600.0) == ""
+    watched.heart.turn("training")
+    assert watched.passes(30.0) == ""
+    watched.now += 8 * 3600  # it slept
+    assert watched.passes(1.0) == ""
+    assert watched.passes(60.0).startswith("no step for 6")
+    scorecard(row=11, tried=len(phases) + 2, lost=0)
+
+
+def test_a_worker_without_any_sign_of_life_hangs_whatever_it_is_at(watched: Watched) -> None:
+    watched.heart.turn("validating")
+    watched.writes()
+    assert watched.passes(59.0) == ""
+    assert watched.passes(10.0).startswith("no sign of life for 6")
+
+
+def test_a_slow_run_has_a_limit_of_its_own(watched: Watched) -> None:
+    watched.heart.turn("training")
+    watched.steps(30.0, times=9)
+    watched.heart.beat()
+    assert watched.passes(599.0) == ""
+    assert watched.watch.limit == pytest.approx(600.0)
+    assert watched.passes(2.0) == "no step for 600 s"
+
+
+def test_a_watch_that_is_off_says_nothing(tmp_path: Path) -> None:
+    assert HangWatch(Pulse(), tmp_path, 0.0).interval is None
