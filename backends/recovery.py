@@ -31,6 +31,7 @@ class Loop(Protocol):
     finite: Finiteness
     step: int
     root: Path
+    complaints: list[str]
 
     def begun(self, note: str = "") -> Record: ...
     def settled(self) -> Iterator[Record]: ...
