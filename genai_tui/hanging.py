@@ -7,7 +7,6 @@ does, down to a little work of its processor; a paused one may rest.
 
 import contextlib
 import os
-import statistics
 import time
 from collections import deque
 from collections.abc import Callable
@@ -55,7 +54,7 @@ class HangWatch:
     @property
     def limit(self) -> float:
         """Seconds without a step that are too many for this worker."""
-        usual = statistics.median(self._pace) if self._pace else 0.0
+        usual = sorted(self._pace)[len(self._pace) // 2] if self._pace else 0.0
         return max(self._limit, USUAL_STEPS * usual)
 
     def look(self) -> str:

@@ -8,7 +8,6 @@ import contextlib
 import mmap
 import os
 import struct
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Literal
@@ -84,5 +83,7 @@ def inherited() -> Generator[Heart]:
 def _anonymous_file() -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create("genai-tui-pulse", os.MFD_CLOEXEC)
+    import tempfile  # slow to load, and hardly any system needs it
+
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
