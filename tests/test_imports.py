@@ -57,7 +57,10 @@ def test_the_command_line_imports_nothing_heavy(module: str) -> None:
 def test_a_keeper_needs_the_standard_library_alone() -> None:
     ours = {name for name in imported_by("genai_tui.keeper") if name.split(".")[0] == "genai_tui"}
     others = {name.split(".")[0] for name in imported_by("genai_tui.keeper")}
-    rooms = ("keeper", "liveness", "parent", "slots", "supervisor", "turns", "waiting_room")
+    rooms = (
+        *("hanging", "keeper", "liveness", "memory_kills", "parent", "pulse", "slots"),
+        *("supervisor", "turns", "waiting_room"),
+    )
     assert ours == {"genai_tui", *(f"genai_tui.{room}" for room in rooms)}
     assert not others & {"msgspec", "numpy", "psutil", "platformdirs", "backends"}
 
