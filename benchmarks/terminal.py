@@ -86,6 +86,10 @@ class Terminal:
             self._read(min(0.05, max(0.0, until - time.perf_counter())))
         return self.bytes - before
 
+    def settings(self) -> list[object]:
+        """How the kernel treats what is typed and written, as ``termios.tcgetattr`` tells it."""
+        return termios.tcgetattr(self._fd)
+
     def memory(self) -> float:
         """Proportional set size of the program in MB."""
         for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from genai_tui import settings
 from genai_tui.errors import MISUSE, UserError
+from genai_tui.guard import guarded
 from genai_tui.store import Run, Store
 
 GraphicsMode = Literal["auto", "kitty", "sixel", "octant", "quadrant", "half", "ascii"]
@@ -33,9 +34,10 @@ def open_studio(
         instead = f"genai-tui show {run.id}" if run else "genai-tui runs"
         raise UserError(f"the studio needs a terminal; without one, use: {instead}", status=MISUSE)
     gc.disable()  # until the app is ready: a tenth of the imports' time would go there
-    from genai_tui.app import run_studio
+    with guarded(sys.stdin.fileno()):
+        from genai_tui.app import run_studio
 
-    run_studio(store, open_run=run, graphics=chosen, low_bandwidth=low_bandwidth)
+        run_studio(store, open_run=run, graphics=chosen, low_bandwidth=low_bandwidth)
 
 
 def has_terminal() -> bool:

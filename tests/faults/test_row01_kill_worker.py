@@ -130,7 +130,7 @@ def _has_worker(run: Run) -> bool:
 @pytest.mark.parametrize(
     ("model", "steps", "first", "stride"),
     [
-        ("vae/mlp", REPLACING, 16, 10),
+        ("vae/mlp", REPLACING, 17, 10),
         pytest.param("vae/mlp", REPLACING, 0, 1, marks=pytest.mark.faults_long),
         *(pytest.param(model, STEPS, 0, 1, marks=pytest.mark.faults_long) for model in MODELS),
     ],
