@@ -266,10 +266,10 @@ class GpusScreen(Commanding):
             self.say(f"{row.owner.run.name} stops after this step, with a checkpoint.")
 
     def action_filter(self) -> None:
-        """The line is there from the start, and gets the focus at once: no letter is lost."""
-        line = self.query_one(ProcessFilter)
-        line.display = True
-        self.set_focus(line)
+        self.query_one(ProcessFilter).take_focus()
+
+    def on_line_table_typed_ahead(self, event: ProcessTable.TypedAhead) -> None:
+        self.query_one(ProcessFilter).take_focus(event.character)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         table = self.query_one(ProcessTable)

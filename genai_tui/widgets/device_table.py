@@ -14,7 +14,8 @@ from genai_tui.charts.spark import sparkline
 from genai_tui.telemetry.devices import MIG_PROBLEM
 from genai_tui.telemetry.record import Gpu
 from genai_tui.visible import visible
-from genai_tui.widgets.line_table import GAP, LineColumn, LineTable, fitted, set_width
+from genai_tui.widgets.line_columns import GAP, LineColumn, fitted, set_width
+from genai_tui.widgets.line_table import LineTable
 from genai_tui.widgets.traces import Traces, key_of
 
 # A line is repainted up to its last cell that has changed: what changes each second stands left.

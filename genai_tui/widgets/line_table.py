@@ -1,15 +1,14 @@
 """A table of which only the visible lines are drawn, and of those only the cells that change."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
+from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -17,45 +16,27 @@ from textual.strip import Strip
 from genai_tui.charts.strips import CompactStrip
 from genai_tui.widgets.inks import Inks
 
-GAP = 1
-_CURSOR, _RESTING = ("primary", 0.3), ("foreground", 0.1)
-
-
-@dataclass(frozen=True, slots=True)
-class LineColumn:
-    """A column between its least and its largest width; the one that matters least goes first."""
-
-    name: str
-    title: str
-    least: int
-    most: int
-    matters: int
-    right: bool = False
-
-
-def fitted(columns: Sequence[LineColumn], width: int) -> list[tuple[LineColumn, int]]:
-    """The columns that fit into ``width`` cells, each with its width; what matters grows first."""
-    kept = list(columns)
-    while len(kept) > 1 and _least(kept) > width:
-        kept.remove(min(kept, key=lambda column: column.matters))
-    spare = max(0, width - _least(kept))
-    widths = {column: column.least for column in kept}
-    for column in sorted(kept, key=lambda column: -column.matters):
-        more = min(column.most - column.least, spare)
-        widths[column] += more
-        spare -= more
-    return [(column, widths[column]) for column in kept]
-
-
-def _least(columns: Sequence[LineColumn]) -> int:
-    return sum(column.least for column in columns) + GAP * (len(columns) - 1)
-
 
 class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     """One line a key, below a line of titles. The cursor stays on its key.
 
     Subclasses say what a line and the titles are; they call `follow` when the lines change.
+
+    Attributes:
+        FILTER: id of the key after which what is typed is for a filter; empty where there is none.
+        ACTIVE, RESTING: behind the line under the cursor, with the focus and without.
     """
+
+    FILTER: ClassVar[str] = ""
+    ACTIVE: ClassVar[tuple[str, float]] = ("primary", 0.3)
+    RESTING: ClassVar[tuple[str, float]] = ("foreground", 0.1)
+
+    class TypedAhead(Message):
+        """A character that was typed while the filter was on its way, for the filter."""
+
+        def __init__(self, character: str) -> None:
+            super().__init__()
+            self.character = character
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "move(1)", "down", show=False, tooltip="To the next line", id="move.down"),
@@ -84,6 +65,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._painted: dict[int, Strip] = {}
         self._compact: dict[int, tuple[Strip, CompactStrip]] = {}
         self._known_base: Style | None = None
+        self._filter_comes = False
 
     def titles(self) -> list[Segment]:
         """The line above all others."""
@@ -96,6 +78,14 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     def cursor_moved(self) -> None:
         """Another line is under the cursor."""
 
+    def place_of(self, index: int, direction: int) -> int:
+        """The line for a cursor that would be at ``index``, having moved in a ``direction``."""
+        return max(0, min(index, len(self._keys) - 1))
+
+    def top_of(self, index: int) -> int:
+        """The first line that is to be seen when the cursor is on ``index``."""
+        return index
+
     @property
     def room(self) -> int:
         """Cells of a line beside the scroll bar."""
@@ -105,8 +95,8 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Shows the lines that now have these keys."""
         before = self._keys[self.cursor] if self.cursor < len(self._keys) else None
         count, self._keys = len(self._keys), keys
-        place = keys.index(before) if before in keys else min(self.cursor, len(keys) - 1)
-        self.set_reactive(LineTable.cursor, max(0, place))
+        place = keys.index(before) if before in keys else self.place_of(self.cursor, 1)
+        self.set_reactive(LineTable.cursor, place)
         if len(keys) != count:
             self._resize_to(len(keys) + 1)
             self._reveal(self.cursor)
@@ -153,7 +143,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             segments = self.titles()
         elif index < len(self._keys):
             if index == self.cursor:
-                base += self.inks.behind(*(_CURSOR if self.has_focus else _RESTING))
+                base += self.inks.behind(*(self.ACTIVE if self.has_focus else self.RESTING))
             segments = self.line(index, base)
         else:
             segments = []
@@ -189,14 +179,20 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.cursor_moved()
 
     def validate_cursor(self, cursor: int) -> int:
-        return max(0, min(cursor, len(self._keys) - 1))
+        return self.place_of(cursor, 1 if cursor >= self.cursor else -1)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         self._painted.clear()
         super().watch_scroll_y(old_value, new_value)
 
+    def reveal(self) -> None:
+        """Scrolls to the cursor, which the order of the lines may have moved."""
+        self._reveal(self.cursor)
+
     def _reveal(self, index: int) -> None:
         top, room = self.scroll_offset.y, max(1, self.size.height - 1)
+        if index <= top:
+            index = self.top_of(index)
         if index < top:
             self.scroll_to(y=index, animate=False, immediate=True)
         elif index >= top + room:
@@ -213,15 +209,33 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._known_base = None
         super().notify_style_update()
 
+    def on_key(self, event: events.Key) -> None:
+        """Passes on what is typed between the key of the filter and the filter's having focus."""
+        if not self.FILTER or not event.is_printable or not event.character:
+            return
+        if self._filter_comes:
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.TypedAhead(event.character))
+            return
+        active = self.screen.active_bindings.get(event.key)
+        self._filter_comes = active is not None and active.binding.id == self.FILTER
+
     def on_focus(self) -> None:
+        self._filter_comes = False
         self.repaint_changed()
 
     def on_blur(self) -> None:
         self.repaint_changed()
 
-    def on_click(self, event: events.Click) -> None:
+    def line_at(self, event: events.Click) -> int | None:
+        """The line that was clicked; None for the titles, the border and what is below."""
         index = event.y - self.gutter.top - 1 + self.scroll_offset.y
-        if event.y > self.gutter.top and 0 <= index < len(self._keys):
+        return index if event.y > self.gutter.top and 0 <= index < len(self._keys) else None
+
+    def on_click(self, event: events.Click) -> None:
+        index = self.line_at(event)
+        if index is not None:
             self.cursor = index
 
     def action_move(self, lines: int) -> None:
@@ -235,13 +249,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def action_last(self) -> None:
         self.cursor = len(self._keys) - 1
-
-
-def set_width(text: str, width: int, *, right: bool = False) -> str:
-    """``text`` in exactly ``width`` cells, wide characters counted as two."""
-    if right and cell_len(text) <= width:
-        return " " * (width - cell_len(text)) + text
-    return set_cell_size(text, width)
 
 
 def _difference(before: Strip, after: Strip) -> tuple[int, int] | None:

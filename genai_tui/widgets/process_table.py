@@ -14,7 +14,8 @@ from textual.widgets import Input
 from genai_tui import amounts
 from genai_tui.processes import ORDERS, Row, View, looked_at
 from genai_tui.visible import visible
-from genai_tui.widgets.line_table import GAP, LineColumn, LineTable, fitted, set_width
+from genai_tui.widgets.line_columns import GAP, LineColumn, fitted, set_width
+from genai_tui.widgets.line_table import LineTable
 
 COLUMNS = (
     LineColumn("gpu", "GPU", 4, 7, 94),
@@ -44,7 +45,15 @@ class ProcessFilter(Input):
     ]
 
     def __init__(self) -> None:
-        super().__init__(placeholder="pid, user, command or run", compact=True)
+        super().__init__(
+            placeholder="pid, user, command or run", compact=True, select_on_focus=False
+        )
+
+    def take_focus(self, typed: str = "") -> None:
+        """Takes the focus, and what was typed before it came."""
+        self.display = True
+        self.screen.set_focus(self)
+        self.insert_text_at_cursor(typed)
 
     def action_leave(self) -> None:
         self.value = ""
@@ -74,6 +83,7 @@ class ProcessTable(LineTable):
     class Looked(Message):
         """The list is looked at in another way."""
 
+    FILTER = "gpus.filter"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "open run", tooltip="Watch the process's run", id="gpus.open"),
         Binding("k", "signal", "signal", tooltip="Send a signal, after asking", id="gpus.signal"),

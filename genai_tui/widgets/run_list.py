@@ -91,7 +91,7 @@ class RunList(Vertical):
         self._filter.take_focus(self._typed_ahead)
         self._typed_ahead = ""
 
-    def on_run_table_typed_ahead(self, event: RunTable.TypedAhead) -> None:
+    def on_line_table_typed_ahead(self, event: RunTable.TypedAhead) -> None:
         event.stop()
         if self._filter is not None and self._filter.is_mounted:
             self._filter.take_focus(event.character)
