@@ -81,10 +81,12 @@ class TraceGrid(VerticalScroll, can_focus=False):
         count, (width, height) = len(self._gauges), self.size
         if not count or not width:
             return
-        columns = _columns(count, width)
+        rows = math.ceil(count / _columns(count, width))
+        rows = min(count, max(rows, round(height / HIGH)))  # few graphs fill a large screen too
+        columns = math.ceil(count / rows)
         rows = math.ceil(count / columns)
         self.styles.grid_size_columns = columns
-        self.styles.grid_rows = str(max(LOW, min(HIGH, height // rows)))
+        self.styles.grid_rows = str(max(LOW, min(2 * HIGH, height // rows)))
         self.call_after_refresh(self.paint)
 
 
