@@ -38,8 +38,18 @@ def put(
     with open(os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(records.encode(command))
     # Zero-padded nanoseconds sort as text; the id keeps two commands of one instant apart.
-    os.replace(hidden, folder / f"{time.time_ns():020d}-{command.id}.json")
+    os.replace(hidden, folder / f"{_turn(folder):020d}-{command.id}.json")
     return command
+
+
+def _turn(folder: Path) -> int:
+    """The time in nanoseconds, but after all that wait: the clock may have been set back."""
+    waiting = [name.partition("-")[0] for name in _waiting(folder)]
+    return max(time.time_ns(), *(int(turn) + 1 for turn in waiting if _is_turn(turn)), 0)
+
+
+def _is_turn(text: str) -> bool:
+    return len(text) == 20 and text.isascii() and text.isdecimal()
 
 
 def take(folder: Path) -> Iterator[Command | str]:

@@ -14,12 +14,14 @@ from backends import records
 from backends.records import Process, Record, Scalar, State, Status, number
 from genai_tui import liveness
 from genai_tui.atomic import sweep
+from genai_tui.clock import Forward
 from genai_tui.log import Log
 from genai_tui.store import Run, write_atomic
 
 STATUS_SECONDS = 0.25
 HEARTBEAT_SECONDS = 2.0
 CURVE_POINTS = 32
+TAIL_BYTES = 1 << 16
 _RESTING: dict[str, Any] = {"steps_per_second": None, "items_per_second": None, "eta": None}
 """What is not known while no step is taken."""
 PACE_SECONDS = 60.0
@@ -31,6 +33,7 @@ class Reporter:
 
     def __init__(self, run: Run, of: int, attempt: int) -> None:
         self._run = run
+        self._clock = Forward(_last_time(run))
         self._log = Log(run.records)
         self._lock = threading.Lock()
         self._status = _first_status(run, of, attempt)
@@ -52,11 +55,12 @@ class Reporter:
         return self._status.step
 
     def record(self, record: Record) -> None:
-        """Appends a record, and replaces the status where it changes at a glance.
+        """Appends a record of this moment, and replaces the status where it changes at a glance.
 
         Raises:
             OSError: the disk is full or the folder is gone.
         """
+        record = msgspec.structs.replace(record, t=self._clock())
         if isinstance(record, records.Checkpoint):
             self._log.sync()
         self._log.append(record)
@@ -184,6 +188,16 @@ class Reporter:
             self._stride *= 2
             curve = curve[::2]
         return [*curve, loss]
+
+
+def _last_time(run: Run) -> float:
+    """The time of the last record that an earlier attempt has left; 0 if there is none."""
+    try:
+        size = run.records.stat().st_size
+    except OSError:
+        return 0.0
+    told = run.read(max(0, size - TAIL_BYTES)).records
+    return told[-1].t if told else 0.0
 
 
 def _first_status(run: Run, of: int, attempt: int) -> Status:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from genai_tui.telemetry.journal import append
+from genai_tui.telemetry.journal import append, last_time
 from genai_tui.telemetry.record import Count, encode
 from genai_tui.telemetry.sampler import Sampler
 from genai_tui.telemetry.ticks import ticks
@@ -41,7 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     parent = options.parent or os.getppid()
     _die_with_parent()
-    sampler = Sampler(visible_only=options.visible_only)
+    since = 0.0 if options.print else last_time(options.folder)
+    sampler = Sampler(visible_only=options.visible_only, since=since)
     tell = _print if options.print else _keep
     for _ in ticks(options.every):
         if os.getppid() != parent or not tell(sampler, options):

@@ -72,6 +72,12 @@ def read(path: Path, offset: int = 0, limit: int = 1000) -> Reading:
     return _parse(chunk, start, limit)
 
 
+def last_time(folder: Path) -> float:
+    """When the newest sample of a run's folder was taken; 0 if there is none."""
+    samples = read(folder / NAME, -CLOSE_BYTES).samples
+    return samples[-1].t if samples else 0.0
+
+
 def around(folder: Path, t: float, seconds: float) -> list[Telemetry]:
     """The samples of a run's folder from ``seconds`` before t to as long after, oldest first.
 

@@ -4,6 +4,7 @@ import os
 import time
 from pathlib import Path
 
+from genai_tui.clock import Forward
 from genai_tui.telemetry.gpus import Gpus
 from genai_tui.telemetry.host import HostMeter
 from genai_tui.telemetry.patient import PATIENCE_S, PatientGpus
@@ -17,11 +18,14 @@ PROCESSES_S = 3.0  # looking at every process of a machine takes milliseconds
 class Sampler:
     """Samples GPUs, machine and processes. For one thread, which no driver can hang."""
 
-    def __init__(self, *, visible_only: bool = False, patience: float = PATIENCE_S) -> None:
+    def __init__(
+        self, *, visible_only: bool = False, patience: float = PATIENCE_S, since: float = 0.0
+    ) -> None:
         """``visible_only``: only the GPUs that CUDA_VISIBLE_DEVICES shows; ``patience``: the wait
-        for the driver in seconds."""
+        for the driver in seconds; ``since``: the time of the last sample before."""
         setting = os.environ.get("CUDA_VISIBLE_DEVICES") if visible_only else None
         self._gpus = PatientGpus(Gpus(setting), patience)
+        self._clock = Forward(since)
         self._host = HostMeter()
         self._worker = WorkerMeter()
         self._processes = ProcessMeter()
@@ -35,7 +39,7 @@ class Sampler:
         """
         answered = self._gpus.sample()
         return Telemetry(
-            t=round(time.time(), 3),
+            t=round(self._clock(), 3),
             gpus=answered.gpus,
             gpu_problem=answered.problem,
             host=self._host.sample(folder),
@@ -47,7 +51,7 @@ class Sampler:
         answered = self._gpus.sample()
         on_gpus = _pids(answered.gpus)
         return Snapshot(
-            t=round(time.time(), 3),
+            t=round(self._clock(), 3),
             gpus=answered.gpus,
             gpu_problem=answered.problem,
             host=self._host.sample(folder),
