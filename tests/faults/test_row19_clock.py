@@ -119,7 +119,7 @@ Run(Path(sys.argv[1])).command(sys.argv[2])
 def test_commands_are_taken_in_the_order_in_which_they_were_given(
     store: Store, set_clock: SetClock, scorecard: Entry
 ) -> None:
-    """The worker is held up until all three wait for it, each a day before the last by its clock."""
+    """The worker is held up until all three wait, each a day before the last by its clock."""
     run = create(store, small("vae/mlp", 10**6, checkpoint_every=10**6))
     launch.start(run)
     until(reached(run, 1), 60)
