@@ -59,6 +59,11 @@ class TrainConfig:
         Only("ema_half_life"),
     ] = 0.1
     log_every: Annotated[int, "steps between logged points", Bounds(1, 10**6, "steps")] = 10
+    histogram_every: Annotated[
+        int,
+        "steps between histograms of weights and gradients; 0 is never",
+        Bounds(0, 10**9, "steps", live=True),
+    ] = 0
     validate_every: Annotated[
         int, "steps between validations; 0 is never", Bounds(0, 10**9, "steps")
     ] = 200

@@ -181,6 +181,25 @@ class Step(Struct, tag="step", tag_field="kind", frozen=True, kw_only=True):
     rates: dict[str, Scalar] = field(default_factory=dict)
 
 
+class Histogram(Struct, tag="histogram", tag_field="kind", frozen=True, kw_only=True):
+    """How numbers were spread at a step: ``name`` says which, as "weights/encoder".
+
+    ``counts`` are of equal bins from ``low`` to ``high``; the first one also counts what lies below
+    and the last one what lies above, ``least`` and ``most`` say how far. Where all numbers are one
+    there is one bin. What was not finite is in no bin.
+    """
+
+    step: int
+    t: float
+    name: str
+    low: float
+    high: float
+    counts: list[int]
+    least: float
+    most: float
+    not_finite: int = 0
+
+
 class Sample(Struct, tag="sample", tag_field="kind", frozen=True, kw_only=True):
     """Samples drawn at a step; ``path`` is relative to the run's folder."""
 
@@ -248,7 +267,7 @@ class End(Struct, tag="end", tag_field="kind", frozen=True, kw_only=True):
     reason: str = ""
 
 
-Record = Start | Step | Sample | Checkpoint | Phase | Mark | Notice | End
+Record = Start | Step | Histogram | Sample | Checkpoint | Phase | Mark | Notice | End
 
 
 # --------------------------------------------------------------------------- the small summary

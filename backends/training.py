@@ -16,6 +16,7 @@ from backends.data import Order
 from backends.evaluation import held_batch, validate
 from backends.feed import Feed
 from backends.finite import Finiteness, NotFiniteError, SpoiltError
+from backends.histograms import histograms
 from backends.job import Job
 from backends.memory import MemoryFullError, fitted
 from backends.model import INPUTS
@@ -195,13 +196,16 @@ class _Loop:
     # ------------------------------------------------------------------ what a step brings
 
     def _due_records(self) -> Iterator[Record]:
-        """Logged point, samples, checkpoint: in this order, so that a checkpoint at a step means
-        that everything else of the step is on record."""
+        """Logged point, histograms, samples, checkpoint: in this order, so that a checkpoint at a
+        step means that everything else of the step is on record."""
         config, step, last = self.config, self.step, self.step == self.config.steps
         log = last or due(step, config.log_every)
         judge = bool(config.validate_every) and (last or due(step, config.validate_every))
         if log or judge:
             yield from self._log(log, judge)
+        if due(step, config.histogram_every):
+            self._catch_up()
+            yield from histograms(self.job.model, step)
         if config.sample_every and (last or due(step, config.sample_every)):
             with suppress(SpoiltError):  # it was warned of, and that is all that is wanted
                 yield from self.sample(self._usual_request())

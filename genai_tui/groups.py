@@ -17,10 +17,14 @@ _LAST = ("grad_norm", "lr")
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A chart's title, and the keys of its lines in the order in which they were first logged."""
+    """A chart's title, and the keys of its lines in the order in which they were first logged.
+
+    `spread` is the name of the histograms that it shows instead of lines.
+    """
 
     name: str
     keys: tuple[str, ...]
+    spread: str = ""
 
 
 def group_of(key: str) -> str:
@@ -66,3 +70,8 @@ def _rank(name: str) -> int:
     if name == "loss":
         return 0
     return _LAST.index(name) + 2 if name in _LAST else 1
+
+
+def spread_groups(names: Iterable[str]) -> list[Group]:
+    """The charts of histograms. No chart of lines has a slash in its name: none is mistaken."""
+    return [Group(name if "/" in name else f"histogram/{name}", (), name) for name in names]

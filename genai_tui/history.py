@@ -10,12 +10,25 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from backends.records import Checkpoint, End, Mark, Notice, Phase, Record, Sample, Start, Step
+from backends.records import (
+    Checkpoint,
+    End,
+    Histogram,
+    Mark,
+    Notice,
+    Phase,
+    Record,
+    Sample,
+    Start,
+    Step,
+)
 from genai_tui.column import Column, Floats
 from genai_tui.groups import Group, grouped
+from genai_tui.spreads import Spread, bins_of
 
 MOST_SERIES = 1000
 """More keys than any training logs: what comes beyond is a mistake, and is counted as damaged."""
+MOST_SPREADS = 64
 MOST_EVENTS = 1000
 LARGEST_STEP = 2**53
 LATEST = 1e11
@@ -90,6 +103,8 @@ class History:
         self.rates: dict[str, Track] = {}
         self.times = Track()
         """When each step was logged, in seconds since the epoch."""
+        self.spreads: dict[str, Spread] = {}
+        """Histograms by their names."""
         self.samples: list[Sample] = []
         self.checkpoints: list[Checkpoint] = []
         self.starts: list[Start] = []
@@ -203,6 +218,8 @@ class History:
     def _fold_start(self, start: Start) -> None:
         for track in (self.times, *self.values.values(), *self.rates.values()):
             track.cut(start.step)
+        for spread in self.spreads.values():
+            spread.cut(start.step)
         self.samples = [sample for sample in self.samples if sample.step <= start.step]
         self.checkpoints = [kept for kept in self.checkpoints if kept.step <= start.step]
         if not self.starts or start.attempt != self.starts[-1].attempt:  # else it went back itself
@@ -210,6 +227,16 @@ class History:
                 self.crashes.append(start)
             self.starts.append(start)
         self.phase = self.end = None
+
+    def _fold_histogram(self, histogram: Histogram) -> None:
+        bins = bins_of(histogram)
+        spread = self.spreads.get(histogram.name)
+        if bins is None or (spread is None and len(self.spreads) >= MOST_SPREADS):
+            self.damaged += 1
+            return
+        if spread is None:
+            spread = self.spreads[histogram.name] = Spread()
+        spread.add(bins)
 
     def _fold_sample(self, sample: Sample) -> None:
         self.samples = [kept for kept in self.samples if kept.path != sample.path] + [sample]
@@ -233,6 +260,7 @@ class History:
 
     _FOLDS: ClassVar[dict[type, Callable[["History", Any], None]]] = {
         Start: _fold_start,
+        Histogram: _fold_histogram,
         Sample: _fold_sample,
         Checkpoint: _fold_checkpoint,
         Phase: _fold_phase,

@@ -8,6 +8,10 @@ import os
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
+
+import msgspec
+from msgspec import Struct
 
 from backends import records
 from backends.records import Record
@@ -66,13 +70,38 @@ def line(record: Record) -> bytes:
 
 def parse(data: bytes) -> Record | None:
     """The record of a line without its newline; None if it is damaged or of an unknown kind."""
-    body, tail = data[:-_TAIL], data[-_TAIL:]
-    if tail != b',"crc":"%08x"}' % zlib.crc32(body):
+    if not _is_whole(data):
         return None
     try:
         return records.decode_record(data)
     except records.UNREADABLE:
         return None
+
+
+def is_foreign(data: bytes) -> bool:
+    """Whether a line is whole and of a kind that this version does not know, as a later one may
+    write it: such a line is passed over, and no damage."""
+    if not _is_whole(data):
+        return False
+    try:
+        return _decode_kind(data).kind not in _KINDS
+    except records.UNREADABLE:
+        return False
+
+
+def _is_whole(data: bytes) -> bool:
+    body, tail = data[:-_TAIL], data[-_TAIL:]
+    return tail == b',"crc":"%08x"}' % zlib.crc32(body)
+
+
+class _Kind(Struct):
+    """What every record has."""
+
+    kind: str
+
+
+_decode_kind = msgspec.json.Decoder(_Kind).decode
+_KINDS = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Record))
 
 
 def read(path: Path, offset: int = 0, limit: int = LIMIT) -> Chunk:
@@ -100,8 +129,8 @@ def _split(data: bytes, offset: int, size: int, limit: int) -> Chunk:
         if not text:
             continue
         record = parse(text)
-        if record is None:
-            chunk.damaged += 1
-        else:
+        if record is not None:
             chunk.records.append(record)
+        elif not is_foreign(text):
+            chunk.damaged += 1
     return chunk

@@ -3,11 +3,13 @@
 import lzma
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from PIL import Image
 
@@ -15,6 +17,7 @@ from backends import records
 from backends.records import (
     Checkpoint,
     End,
+    Histogram,
     Mark,
     Modality,
     Notice,
@@ -105,7 +108,7 @@ def story(
     for now in range(0, step + 1, LOG_EVERY):
         t = created + now * 0.08
         if now:
-            rates = {
+            rates: dict[str, records.Scalar] = {
                 "steps_per_second": 12 + dice.random(),
                 "items_per_second": 780 + dice.random(),
             }
@@ -154,6 +157,29 @@ def values(model: str, step: int, of: int, dice: random.Random) -> dict[str, rec
         "grad_norm": 1.5 * falling + abs(5 * noise),
         **common,
     }
+
+
+def spread(run: Run, name: str, steps: Iterable[int], created: float = NOW - 3600) -> None:
+    """Histograms of a bell curve that gets wider, as a part of a model would have them."""
+    log = Log(run.records)
+    edges = [(place - 24) / 6 for place in range(49)]
+    below = [(1 + math.erf(edge / math.sqrt(2))) / 2 for edge in edges]
+    counts = [round(20_000 * (b - a)) for a, b in pairwise(below)]
+    for step in steps:
+        wide = 0.02 + step / 20_000
+        log.append(
+            Histogram(
+                step=step,
+                t=created + step * 0.08,
+                name=name,
+                low=-4 * wide,
+                high=4 * wide,
+                counts=counts,
+                least=-5 * wide,
+                most=4.5 * wide,
+            )
+        )
+    log.close()
 
 
 def write_status(
@@ -205,7 +231,7 @@ def draw(folder: Path, modality: Modality, count: int, progress: float) -> None:
     tiles = fashion()[:count].astype(np.float64)
     noise = np.random.default_rng(0).uniform(0, 255, tiles.shape)
     blend = 0.15 + 0.85 * min(1.0, progress)
-    pixels = np.uint8(tiles * blend + noise * (1 - blend))
+    pixels = (tiles * blend + noise * (1 - blend)).astype(np.uint8)
     for index, tile in enumerate(pixels):
         Image.fromarray(tile).save(folder / f"{index:03d}.png")
     side = math.isqrt(count)
@@ -264,7 +290,8 @@ def snapshot(t: float, gpus: int, index: int) -> Snapshot:
 
 def marks(id: str, verb: str, step: int, *answers: str) -> list[Record]:
     """The answers to one command."""
-    return [Mark(step=step, t=NOW, id=id, verb=verb, answer=answer) for answer in answers]  # pyright: ignore[reportArgumentType]
+    fields = {"kind": "mark", "step": step, "t": NOW, "id": id, "verb": verb}
+    return [msgspec.convert({**fields, "answer": answer}, Mark) for answer in answers]
 
 
 def notice(step: int, text: str) -> Notice:

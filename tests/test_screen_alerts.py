@@ -20,7 +20,7 @@ from genai_tui.screens.run import RunScreen
 from genai_tui.sentry import Sentry
 from genai_tui.settings import Settings
 from genai_tui.store import Run, Store
-from genai_tui.widgets.chart_grid import Chart
+from genai_tui.widgets.chart_panel import Chart
 from genai_tui.widgets.charts import Charts
 from genai_tui.widgets.samples import Samples
 

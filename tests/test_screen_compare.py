@@ -17,7 +17,7 @@ from genai_tui.screens.compare import CompareScreen
 from genai_tui.screens.runs import RunsScreen
 from genai_tui.settings import Settings
 from genai_tui.store import Run, Store
-from genai_tui.widgets.chart_grid import Chart
+from genai_tui.widgets.chart_panel import Chart
 from genai_tui.widgets.overlay import Overlay
 from genai_tui.widgets.sample_row import Drawn, SampleRow
 

@@ -33,8 +33,9 @@ from genai_tui.screens.runs import RunsScreen
 from genai_tui.store import Run, Store
 from genai_tui.widgets.activity import Activity
 from genai_tui.widgets.chart_bar import ChartBar
-from genai_tui.widgets.chart_grid import Chart, ChartGrid
+from genai_tui.widgets.chart_grid import ChartGrid
 from genai_tui.widgets.chart_marks import marks_of
+from genai_tui.widgets.chart_panel import Chart
 from genai_tui.widgets.charts import Charts
 from genai_tui.widgets.console import Console, plain
 from genai_tui.widgets.meters import BIN_SECONDS, Bins, Meters

@@ -20,7 +20,8 @@ from genai_tui.history import Instant
 from genai_tui.screens.run import RunScreen
 from genai_tui.store import Run, Store
 from genai_tui.widgets.chart_bar import ChartBar, ChartSearch
-from genai_tui.widgets.chart_grid import Chart, ChartGrid
+from genai_tui.widgets.chart_grid import ChartGrid
+from genai_tui.widgets.chart_panel import Chart
 from genai_tui.widgets.charts import Charts
 from genai_tui.widgets.console import Console, line_at, moment_of
 from genai_tui.widgets.meters import Meters

@@ -131,9 +131,9 @@ def drawn(
     plot = canvas.rows(BRAILLE_DOTS, blank=AXIS)
     if message:
         plot[(len(plot) - 1) // 2] = _centred(message, frame.plot_width)
-    sides = (_side(frame, ticks.get(row)) for row in range(frame.plot_height))
-    rows = [_merged((*side, *runs)) for side, runs in zip(sides, plot, strict=True)]
-    return (rows + _x_axis(frame, marks))[: frame.height]
+    sides = (side(frame, ticks.get(row)) for row in range(frame.plot_height))
+    rows = [merged((*edge, *runs)) for edge, runs in zip(sides, plot, strict=True)]
+    return (rows + x_axis(frame, marks))[: frame.height]
 
 
 def _traced(frame: Frame, traces: Sequence[Trace]) -> Canvas:
@@ -152,7 +152,8 @@ def _background(frame: Frame, canvas: Canvas, ticks: dict[int, str], cursor: flo
         canvas.behind(slice(None), column, _GLYPHS["side"], MUTED)
 
 
-def _side(frame: Frame, label: str | None) -> tuple[Run, ...]:
+def side(frame: Frame, label: str | None) -> tuple[Run, ...]:
+    """The gutter of a row of the plot, with the label of its tick if it has one."""
     if not frame.gutter:
         return ()
     if label is None:
@@ -160,7 +161,7 @@ def _side(frame: Frame, label: str | None) -> tuple[Run, ...]:
     return ((label.rjust(frame.gutter - 2) + " ", MUTED), (_GLYPHS["tick"], AXIS))
 
 
-def _merged(runs: tuple[Run, ...]) -> Row:
+def merged(runs: tuple[Run, ...]) -> Row:
     """Runs of the same ink side by side joined into one."""
     row: list[Run] = []
     for text, ink in runs:
@@ -175,7 +176,8 @@ def _centred(message: str, width: int) -> Row:
     return ((message[:width].center(width), MUTED),)
 
 
-def _x_axis(frame: Frame, marks: Sequence[Mark]) -> list[Row]:
+def x_axis(frame: Frame, marks: Sequence[Mark]) -> list[Row]:
+    """The rows below the plot: its line with ticks and marks, and labels, as there is room."""
     ticks = frame.x.ticks(max(2, frame.plot_width // 10))
     places = [(cell, t.label) for t in ticks if (cell := frame.x_cell(t.value)) is not None]
     if frame.axis_rows == 0:
@@ -195,7 +197,7 @@ def _x_line(frame: Frame, places: Sequence[tuple[int, str]], marks: Sequence[Mar
             glyph, alarming = mark_glyph(mark.kind)
             line.behind(0, cell, glyph, ALERT if alarming else MARK)
     corner = ((_GLYPHS["corner"].rjust(frame.gutter), AXIS),) if frame.gutter else ()
-    return _merged((*corner, *line.rows(BRAILLE_DOTS)[0]))
+    return merged((*corner, *line.rows(BRAILLE_DOTS)[0]))
 
 
 def mark_glyph(kind: str) -> tuple[str, bool]:

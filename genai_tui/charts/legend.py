@@ -50,8 +50,8 @@ def legend(series: Sequence[Series], width: int, reading: Reading, *, dashed: bo
     place = f"{_GAP}@{reading.where} " if reading.where else ""
     runs = _fitting(entries, width - cell_len(place))
     if runs is None:
-        return _cut(_fitting(entries, width) or _counted(entries, width), width)
-    return _cut([*runs, (place, TEXT), (plain(reading.note), MUTED)], width)
+        return cut(_fitting(entries, width) or _counted(entries, width), width)
+    return cut([*runs, (place, TEXT), (plain(reading.note), MUTED)], width)
 
 
 def unfolded(
@@ -65,16 +65,16 @@ def unfolded(
     columns = max(1, min(len(entries), width // max(map(_full_width, entries), default=1)))
     cells = width // columns
     place = [(f"@{reading.where} ", TEXT), (plain(reading.note), MUTED)]
-    last = [_cut(place, width)] if reading.where and height > 1 else []
+    last = [cut(place, width)] if reading.where and height > 1 else []
     rows = max(1, min(height - len(last), math.ceil(len(entries) / columns)))
     shown = entries[: rows * columns]
     if len(shown) < len(entries):
         shown = entries[: rows * columns - 1]
-    parts = [_cut(_full(entry, cells), cells) for entry in shown]
+    parts = [cut(_full(entry, cells), cells) for entry in shown]
     if len(shown) < len(entries):
-        parts.append(_cut([(f"+{len(entries) - len(shown)} more", MUTED)], cells))
+        parts.append(cut([(f"+{len(entries) - len(shown)} more", MUTED)], cells))
     lines = [parts[i : i + columns] for i in range(0, len(parts), columns)]
-    return [_cut([run for part in line for run in part], width) for line in lines] + last
+    return [cut([run for part in line for run in part], width) for line in lines] + last
 
 
 def _entry(series: Series, index: int, cursor: float | None, *, dashed: bool) -> Entry:
@@ -137,7 +137,7 @@ def _width(runs: Sequence[Run]) -> int:
     return sum(cell_len(text) for text, _ in runs)
 
 
-def _cut(runs: Sequence[Run], width: int) -> Row:
+def cut(runs: Sequence[Run], width: int) -> Row:
     """The runs cropped or padded to `width` cells."""
     row: list[Run] = []
     for text, ink in runs:

@@ -43,6 +43,21 @@ def faint_ink(colour: int) -> int:
     return line_ink(colour) + 1
 
 
+HEAT = 8
+"""Levels of a heat map, from none to most."""
+_FIRST_HEAT = 256
+
+
+def heat_ink(top: int, bottom: int) -> int:
+    """The ink of a cell whose upper half has one level and whose lower half another."""
+    return _FIRST_HEAT + HEAT * top + bottom
+
+
+def heat_levels(ink: int) -> tuple[int, int] | None:
+    """The levels of the upper and the lower half; None for an ink that is none of a heat map."""
+    return divmod(ink - _FIRST_HEAT, HEAT) if ink >= _FIRST_HEAT else None
+
+
 def series_colour(ink: int, *, dark: bool) -> tuple[str, bool]:
     """The colour, as #RRGGBB, of an ink made here, and whether it is the faint one."""
     colour, faint = divmod(ink - _FIRST_LINE, 2)

@@ -20,12 +20,12 @@ _UNFOLDS_FROM = 7
 """Rows of a chart below which an unfolded legend would leave nothing of it."""
 
 Unit = Literal["number", "duration", "clock"]
-_SCALES: dict[Unit, type[Scale]] = {"number": Scale, "duration": Durations, "clock": Clock}
+SCALES: dict[Unit, type[Scale]] = {"number": Scale, "duration": Durations, "clock": Clock}
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How to look at the data; `LineChart` has reactives of the same names."""
+    """How to look at the data; `AxesChart` has reactives of the same names."""
 
     log_y: bool = False
     x_unit: Unit = "number"
@@ -53,7 +53,7 @@ class Plot:
         if ends is None:
             self.frame = None
             return blank(width, height, "no data yet")
-        x = _SCALES[view.x_unit](*(view.x_range or grown(*ends, view.x_hint)))
+        x = SCALES[view.x_unit](*(view.x_range or grown(*ends, view.x_hint)))
         where = "" if view.cursor is None else x.label(view.cursor)
         reading = Reading(view.cursor, where)
         room = height - len(self._legend(series, reading, view, width, height))

@@ -19,7 +19,7 @@ from genai_tui.feed import Feed
 from genai_tui.settings import Settings
 from genai_tui.store import Run, RunError
 from genai_tui.visible import visible
-from genai_tui.widgets.chart_grid import Chart
+from genai_tui.widgets.chart_panel import ChartPanel
 from genai_tui.widgets.charts import Charts
 from genai_tui.widgets.contender import Contender
 from genai_tui.widgets.contenders import knob_sheet, scalar_sheet, who
@@ -303,7 +303,7 @@ class CompareScreen(Screen[None]):
     def action_maximise(self) -> None:
         """The focused chart alone; of what is together, the focused panel."""
         chart = self.maximized or self.focused
-        if not isinstance(chart, Chart):
+        if not isinstance(chart, ChartPanel):
             self._alone = not self._alone
             self._show_page()
             return

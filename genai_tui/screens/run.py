@@ -25,8 +25,8 @@ from genai_tui.screens.commanding import PLAYGROUND, Commanding
 from genai_tui.settings import Settings
 from genai_tui.store import LIVE, Run, RunError, Store, Summary
 from genai_tui.widgets.activity import Activity
-from genai_tui.widgets.chart_grid import Chart
 from genai_tui.widgets.chart_marks import alert_marks
+from genai_tui.widgets.chart_panel import ChartPanel
 from genai_tui.widgets.charts import Charts
 from genai_tui.widgets.console import Console
 from genai_tui.widgets.field import Field
@@ -39,7 +39,7 @@ LOADING_SECONDS = 0.6
 """The same while an old log is read: keys go first."""
 ALERT_SECONDS = 1.0
 """What is wrong is looked for at most this often."""
-_PANELS = (Chart, Samples, Meters, Console, Activity)
+_PANELS = (ChartPanel, Samples, Meters, Console, Activity)
 
 
 class RunScreen(Commanding):
@@ -336,7 +336,7 @@ class RunScreen(Commanding):
 
     def _focused_panel(self) -> Widget | None:
         if self.focused is None:
-            return next(iter(self.query(Chart)), None)
+            return next(iter(self.query(ChartPanel)), None)
         around = (node for node in self.focused.ancestors_with_self if isinstance(node, _PANELS))
         return next(around, None)
 

@@ -3,57 +3,14 @@
 import math
 from collections.abc import Callable, Sequence
 
-from textual import events
 from textual.containers import Container
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from genai_tui.charts.line import LineChart
+from genai_tui.widgets.chart_panel import Chart, ChartPanel
 
 LEAST_WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 36, 9, 18
-
-
-class Chart(LineChart, can_focus=True):
-    """A chart that can be chosen and maximised."""
-
-    ALLOW_MAXIMIZE = True
-
-    class Pointed(Message):
-        """The mouse asks for the values at `x`."""
-
-        def __init__(self, x: float) -> None:
-            super().__init__()
-            self.x = x
-
-    class Rolled(Message):
-        """The mouse wheel was turned: zoom by `factor` around `x`, or move by a share."""
-
-        def __init__(self, factor: float, x: float | None, share: float = 0.0) -> None:
-            super().__init__()
-            self.factor, self.x, self.share = factor, x, share
-
-    def __init__(self, group: str) -> None:
-        super().__init__(group.replace("_per_second", "/s"))
-        self.group = group
-
-    def on_click(self, event: events.Click) -> None:
-        x = self.x_at(event)
-        if x is not None:
-            self.post_message(self.Pointed(x))
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        self._roll(event, 0.8, -0.2)
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        self._roll(event, 1.25, 0.2)
-
-    def _roll(self, event: events.MouseEvent, factor: float, share: float) -> None:
-        event.stop()
-        moves = event.shift
-        self.post_message(
-            self.Rolled(1.0 if moves else factor, self.x_at(event), share if moves else 0.0)
-        )
 
 
 class ChartGrid(Container):
@@ -62,26 +19,32 @@ class ChartGrid(Container):
     class Turned(Message):
         """Another page is in sight, or there are more or fewer of them."""
 
-    def __init__(self, draw: Callable[[Chart], None], *, id: str | None = None) -> None:
+    def __init__(
+        self,
+        draw: Callable[[ChartPanel], None],
+        make: Callable[[str], ChartPanel] = Chart,
+        *,
+        id: str | None = None,
+    ) -> None:
         super().__init__(id=id)
-        self._draw = draw
-        self._charts: dict[str, Chart] = {}
+        self._draw, self._make = draw, make
+        self._charts: dict[str, ChartPanel] = {}
         self._names: list[str] = []
-        self._waiting: list[Chart] = []
+        self._waiting: list[ChartPanel] = []
         self._columns = self._rows = 1
         self.page, self.pages = 0, 1
         self.nothing = "no chart has such a name"
         self.log_y = False  # of charts that are new
 
     @property
-    def shown(self) -> list[Chart]:
+    def shown(self) -> list[ChartPanel]:
         """The charts on the page in sight."""
         start = self.page * self._columns * self._rows
         names = self._names[start : start + self._columns * self._rows]
         return [self._charts[name] for name in names]
 
     @property
-    def chosen(self) -> Chart | None:
+    def chosen(self) -> ChartPanel | None:
         """The chart with the focus."""
         return next((chart for chart in self._charts.values() if chart.has_focus), None)
 
@@ -94,7 +57,7 @@ class ChartGrid(Container):
             return
         chosen = self.chosen
         place = self._names.index(chosen.group) if chosen and chosen.group in self._names else 0
-        new = [Chart(name) for name in names if name not in self._charts]
+        new = [self._make(name) for name in names if name not in self._charts]
         for chart in new:
             chart.log_y = self.log_y
             self._charts[chart.group] = chart

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol, cast
 
 from textual import work
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
@@ -16,11 +16,14 @@ from genai_tui.arrangement import Arrangement
 from genai_tui.charts.line import Mark
 from genai_tui.exports.curves import Curve, export
 from genai_tui.exports.files import ExportError
-from genai_tui.groups import Group
+from genai_tui.groups import Group, spread_groups
 from genai_tui.history import History, Instant
+from genai_tui.likeness import Ascii
 from genai_tui.settings import Settings, exports_dir
+from genai_tui.spreads import columns_of
 from genai_tui.widgets.chart_bar import ChartBar, ChartSearch, instant_part, marks_parts
-from genai_tui.widgets.chart_grid import Chart, ChartGrid
+from genai_tui.widgets.chart_grid import ChartGrid
+from genai_tui.widgets.chart_panel import Chart, ChartPanel, HeatChart
 from genai_tui.widgets.field import Part, entitle
 from genai_tui.widgets.lens import Lens
 from genai_tui.widgets.shelf import Shelf
@@ -99,7 +102,7 @@ class Charts(Vertical):
     def compose(self) -> ComposeResult:
         yield ChartBar()
         yield ChartSearch()
-        yield ChartGrid(self._draw)
+        yield ChartGrid(self._draw, self._make)
 
     def on_mount(self) -> None:
         self.border_title = "charts"  # for the help; there is no border
@@ -122,7 +125,7 @@ class Charts(Vertical):
         """Brings all charts up to date with a history."""
         self._history = history
         self.lens.follow(history)
-        self.shelf.fill(history.groups())
+        self.shelf.fill([*history.groups(), *spread_groups(history.spreads)])
         self._arrange()
         self._redraw()
 
@@ -147,14 +150,24 @@ class Charts(Vertical):
         self.grid.redraw()
         self._say()
 
-    def _draw(self, chart: Chart) -> None:
+    def _make(self, name: str) -> ChartPanel:
+        """A new chart of a group."""
+        group = self.shelf.groups[name]
+        return HeatChart(name) if group.spread else Chart(name)
+
+    def _draw(self, chart: ChartPanel) -> None:
         group = self.shelf.groups.get(chart.group)
         if group is None:
             return
         lens = self.lens
         chart.x_range, chart.x_unit = lens.sight, UNITS[lens.axis.kind]
         chart.cursor = lens.cursor
-        chart.show(lens.series(group), lens.marks())
+        if isinstance(chart, HeatChart):
+            filters = cast(App[object], self.app).get_line_filters()
+            chart.coarse = any(isinstance(each, Ascii) for each in filters)
+            chart.show(lens.slices(group.spread), lens.marks())
+        elif isinstance(chart, Chart):
+            chart.show(lens.series(group), lens.marks())
         chart.set_class(chart.group in self.shelf.arrangement.hidden, "-hidden")
         pinned = " · pinned" if chart.group in self.shelf.arrangement.pinned else ""
         hidden = " · hidden" if chart.group in self.shelf.arrangement.hidden else ""
@@ -195,7 +208,7 @@ class Charts(Vertical):
         self._redraw()
         self.post_message(self.Moved(None))
 
-    def on_chart_pointed(self, event: Chart.Pointed) -> None:
+    def on_chart_panel_pointed(self, event: ChartPanel.Pointed) -> None:
         event.stop()
         self.post_message(self.Moved(self.lens.step_at(event.x)))
 
@@ -209,7 +222,7 @@ class Charts(Vertical):
         self.lens.pan(direction * _PAN)
         self._redraw()
 
-    def on_chart_rolled(self, event: Chart.Rolled) -> None:
+    def on_chart_panel_rolled(self, event: ChartPanel.Rolled) -> None:
         event.stop()
         if event.share:
             self.lens.pan(event.share)
@@ -242,7 +255,7 @@ class Charts(Vertical):
             chosen.log_y = not chosen.log_y
             return
         self.grid.log_y = not self.grid.log_y
-        for chart in self.query(Chart):
+        for chart in self.query(ChartPanel):
             chart.log_y = self.grid.log_y
 
     def action_fold(self) -> None:
@@ -260,7 +273,9 @@ class Charts(Vertical):
         self._export(curves, (times.steps, times.values), group.name, out)
 
     def curves(self, group: Group) -> dict[str, Curve]:
-        """The lines of a chart by their names in a table."""
+        """The lines of a chart by their names in a table; of histograms, their columns."""
+        if group.spread:
+            return columns_of(self._history.spreads[group.spread].kept)
         tracks = {key: self._history.track(key) for key in group.keys}
         return {key: (track.steps, track.values) for key, track in tracks.items()}
 

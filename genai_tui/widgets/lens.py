@@ -4,11 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genai_tui.charts.axes import grown
+from genai_tui import amounts
+from genai_tui.charts.axes import grown, value_label
+from genai_tui.charts.heat import Slice
 from genai_tui.charts.line import Mark, Series
 from genai_tui.charts.window import Window, following, holding, nearest, panned, zoomed
 from genai_tui.groups import Group, short_names
 from genai_tui.history import History, Instant
+from genai_tui.spreads import Bins
 from genai_tui.widgets.chart_marks import marks_of
 from genai_tui.widgets.smoothed import Smoothing
 from genai_tui.widgets.x_axis import XAxis
@@ -48,6 +51,15 @@ class Lens:
             smooth = self.smoothing.values(key, track)
             lines.append(Series(name, self.axis.column(key, track), track.values, smooth))
         return lines
+
+    def slices(self, name: str) -> list[Slice]:
+        """The histograms of a name, where they lie on this axis."""
+        kept = self._history.spreads[name].kept
+        places = self.axis.places(np.array([bins.step for bins in kept]))
+        return [
+            Slice(x, bins.low, bins.high, bins.counts, _noted(bins))
+            for x, bins in zip(np.maximum.accumulate(places).tolist(), kept, strict=True)
+        ]
 
     def marks(self) -> list[Mark]:
         """The marks, where they lie on this axis."""
@@ -145,3 +157,10 @@ class Lens:
         ends = steps[[0, -1]] if len(steps) else np.zeros(2)
         first, last = (self.axis.place(float(step)) for step in ends)
         return grown(first, last, self._hint)
+
+
+def _noted(bins: Bins) -> str:
+    """How many numbers, from where to where, and how many were none."""
+    wrong = f", {amounts.count(bins.not_finite)} not finite" if bins.not_finite else ""
+    ends = f"{value_label(bins.least)} … {value_label(bins.most)}"
+    return f"{amounts.count(bins.count)} in {ends}{wrong}"

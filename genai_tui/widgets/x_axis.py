@@ -67,7 +67,7 @@ class XAxis:
 
     def place(self, step: float) -> float:
         """Where a step lies."""
-        return float(self._places(np.array([step]))[0])
+        return float(self.places(np.array([step]))[0])
 
     def step_at(self, x: float) -> float:
         """The step that lies at x; the first or the last one outside."""
@@ -93,10 +93,11 @@ class XAxis:
 
     def _next(self, before: Floats, track: Track) -> Floats:
         """The places of the points that are not in `before` yet; a clock put back waits."""
-        new = np.maximum.accumulate(self._places(track.steps[len(before) :]))
+        new = np.maximum.accumulate(self.places(track.steps[len(before) :]))
         return np.maximum(new, before[-1]) if len(before) else new
 
-    def _places(self, steps: Floats) -> Floats:
+    def places(self, steps: Floats) -> Floats:
+        """Where steps lie; shape [n] of both."""
         history = self._history
         if self.kind == "step":
             return steps
