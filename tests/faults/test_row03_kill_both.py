@@ -61,8 +61,9 @@ def shoot_both(run: Run, chance: random.Random) -> bool:
     if run.state() == "finished":
         return False
     pair = [keeper(run), worker(run)]
-    if chance.random() < 0.8:
+    if before == 0 or chance.random() < 0.8:
         until(lambda: len(told(run, Start)) > before, 60)
+        until(lambda: (run.status().checkpoint or 0) > 0, 60)
     time.sleep(chance.uniform(0, 0.5))  # the fault is to die at any moment
     hit = [liveness.send(process, signal.SIGKILL) for process in pair]
     return all(hit)

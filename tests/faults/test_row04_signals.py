@@ -40,7 +40,7 @@ def test_a_sigterm_at_any_moment_is_a_stop_with_a_checkpoint(
     while stopped < stops:
         run = create(store, spec)
         launch.start(run)
-        while stopped < stops and stop(run, chance, early=stopped % 2 == 1):
+        while stopped < stops and stop(run, chance, stopped):
             stopped += 1
             lost += not is_saved(run)
             launch.resume(run)
@@ -49,18 +49,18 @@ def test_a_sigterm_at_any_moment_is_a_stop_with_a_checkpoint(
     scorecard(row=4, tried=stopped, lost=lost)
 
 
-def stop(run: Run, chance: random.Random, *, early: bool) -> bool:
+def stop(run: Run, chance: random.Random, number: int) -> bool:
     """Sends a SIGTERM at a random moment, to one or to both; False if the run was finished first.
 
-    An ``early`` one comes while the worker starts, before it has taken a step.
+    Each other one comes while the worker starts, before it has taken a step.
     """
+    early = number % 2 == 1
     before, guard = len(told(run, Start)), keeper(run)
     trained = worker(run)
     if not early:
         until(lambda: len(told(run, Start)) > before, 60)
     time.sleep(chance.uniform(0, 2 if early else 0.4))  # the fault is to be told at any moment
-    targets = chance.choice([[guard], [trained], [guard, trained]])
-    for process in targets:
+    for process in ([trained], [guard], [guard, trained])[number % 3]:
         liveness.send(process, signal.SIGTERM)
     until(in_state(run, "stopped", "finished"), 60)
     until(gone(guard))

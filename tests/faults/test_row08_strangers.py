@@ -42,8 +42,8 @@ def test_a_stranger_with_a_reused_pid_is_never_signalled_and_never_ours(
     deaths: int, store: Store, torch_is: Callable[[str], None], scorecard: Entry
 ) -> None:
     torch_is(ASLEEP)
-    lost = 0
-    for _ in range(deaths):
+    tried = lost = 0
+    for _ in range(3 * deaths):
         run = create(store, small())
         launch.start(run)
         pair = [keeper(run), worker(run)]
@@ -51,8 +51,9 @@ def test_a_stranger_with_a_reused_pid_is_never_signalled_and_never_ours(
             liveness.send(process, signal.SIGKILL)
         until(gone(*pair))
         until(lambda run=run: not naming(run.path, "telemetry"))  # it is of the keeper's session
-        strangers = [with_pid(process.pid) for process in pair]
-        assert [stranger.pid for stranger in strangers] == [process.pid for process in pair]
+        strangers = [stranger for process in pair if (stranger := with_pid(process.pid))]
+        if len(strangers) < len(pair):
+            continue  # somebody else was faster
         lost += takes_for_its_own(run, pair)
         launch.resume(run)  # a stale status and stale locks are no obstacle
         until(in_state(run, "starting"))
@@ -61,12 +62,14 @@ def test_a_stranger_with_a_reused_pid_is_never_signalled_and_never_ours(
         for stranger in strangers:
             said, _ = stranger.communicate(b"\n", timeout=10)
             lost += bool(said) or stranger.returncode != 0
-    scorecard(row=8, tried=deaths * 2, lost=lost)
+        tried += len(pair)
+        if tried == len(pair) * deaths:
+            break
+    scorecard(row=8, tried=tried, lost=lost)
 
 
-def with_pid(pid: int) -> subprocess.Popen[bytes]:
-    """A stranger's process that the kernel gives this very pid."""
-    until(lambda: not Path(f"/proc/{pid}").exists())
+def with_pid(pid: int) -> subprocess.Popen[bytes] | None:
+    """A stranger's process that the kernel gives this very pid; None if others got it."""
     for _ in range(50):  # others start processes too
         LAST_PID.write_text(str(pid - 1))
         process = python(NOTES_SIGNALS)
@@ -75,7 +78,7 @@ def with_pid(pid: int) -> subprocess.Popen[bytes]:
             return process
         process.kill()
         process.communicate()
-    raise AssertionError(f"the pid {pid} was never given")
+    return None
 
 
 def takes_for_its_own(run: Run, pair: list[Identity]) -> int:

@@ -80,7 +80,7 @@ async def is_on_screen(store: Store, run: Run, words: str) -> bool:
 async def test_a_worker_that_dies_in_the_same_step_each_time_is_given_up(
     death: str, words: str, store: Store, monkeypatch: pytest.MonkeyPatch, scorecard: Entry
 ) -> None:
-    """Three steps make a checkpoint at step 2, once; after that there is no progress."""
+    """That of step 0 may be whole before the third step, in one attempt; then there is no more."""
     monkeypatch.setenv("PYTHONPATH", str(FAULTY), prepend=os.pathsep)
     monkeypatch.setenv("GENAI_TUI_TEST_DEATH", death)
     run = create(store, small("vae/mlp", 50, checkpoint_every=10), model="vae/faulty")
@@ -88,7 +88,7 @@ async def test_a_worker_that_dies_in_the_same_step_each_time_is_given_up(
     until(in_state(run, "failed"), 120)
     status = run.status()
     assert status.reason.startswith(words)
-    lost = int([checkpoint.step for checkpoint in told(run, Checkpoint)] != [0])
-    lost += (status.attempt, status.restarts) != (5, 4)
+    lost = len([checkpoint for checkpoint in told(run, Checkpoint) if checkpoint.step])
+    lost += status.attempt not in range(4, 9) or status.restarts != status.attempt - 1
     lost += not await is_on_screen(store, run, words.split(",")[0])
     scorecard(row=10, tried=1, lost=lost)
