@@ -10,11 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from rich.segment import Segment
 from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.color import Color
 from textual.command import Provider
 from textual.filter import LineFilter
 from textual.message import Message
@@ -25,6 +23,7 @@ from genai_tui import settings as preferences
 from genai_tui.alarm_host import AlarmHost
 from genai_tui.feed import Feed
 from genai_tui.images.detect import Graphics, detect
+from genai_tui.last_hop import Visible, VisibleErrors
 from genai_tui.navigating import NavigatingApp
 from genai_tui.screens.commanding import Commanding
 from genai_tui.screens.runs import RunsScreen
@@ -49,18 +48,6 @@ def _run_commands() -> type[Provider]:
     from genai_tui.palette import RunCommands
 
     return RunCommands
-
-
-class Visible(LineFilter):
-    """The last hop before the terminal: no control character of any data gets through."""
-
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        if all(segment.control or segment.text.isprintable() for segment in segments):
-            return segments
-        return [
-            segment if segment.control else Segment(visible(segment.text), segment.style)
-            for segment in segments
-        ]
 
 
 class StudioApp(NavigatingApp[None], TouringApp[None], AlarmHost[None]):
@@ -118,6 +105,7 @@ class StudioApp(NavigatingApp[None], TouringApp[None], AlarmHost[None]):
         self.feed = feed or Feed(store)
         self._visible = Visible()
         super().__init__(settings, graphics)
+        self.error_console.push_render_hook(VisibleErrors(self.error_console))
 
     def get_default_screen(self) -> Screen[None]:
         # The list stands at the bottom, unless the user came for one run and may never look at it.

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from genai_tui import crash
 from genai_tui.errors import FAILED, MISUSE, UserError
 from genai_tui.visible import visible
 
@@ -25,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from genai_tui.commands.output import ReaderGoneError
     from genai_tui.settings import SettingsError
 
+    if arguments is None:  # this process is ours
+        crash.guard()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         _prepare(given)

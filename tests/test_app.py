@@ -10,8 +10,9 @@ from studio import QUADRANT, screen_text, studio, until
 from textual.color import Color
 from textual.widgets import Input, Static
 
-from genai_tui.app import StudioApp, Visible
+from genai_tui.app import StudioApp
 from genai_tui.images.detect import Graphics
+from genai_tui.last_hop import Visible
 from genai_tui.screens.help import HelpScreen
 from genai_tui.screens.run import RunScreen
 from genai_tui.screens.runs import RunsScreen
