@@ -134,6 +134,8 @@ class CompareScreen(Screen[None]):
             self.feed.drop(one)
 
     def on_resize(self) -> None:
+        if not self._is_there:
+            return
         self._show_page()
         self._show_who()
 
@@ -153,7 +155,14 @@ class CompareScreen(Screen[None]):
             found.append(Contender(run, spec, letter, colour, self._told, smoothing, watch))
         self._studio.call_from_thread(self._begin, found)
 
+    @property
+    def _is_there(self) -> bool:
+        """False while it closes, when what it is made of has gone and messages still come."""
+        return bool(self.query("#who"))
+
     async def _begin(self, found: list[Contender]) -> None:
+        if not self._is_there:
+            return
         await self.query_one(SampleRow).seat(found)
         self.contenders = found
         for one in found:
@@ -167,6 +176,8 @@ class CompareScreen(Screen[None]):
     # ------------------------------------------------------------------ what the feed has read
 
     def on_compare_screen_told(self, event: Told) -> None:
+        if not self._is_there:
+            return
         one, message = event.contender, event.message
         if isinstance(message, Feed.RecordsRead):
             one.history.fold(message.chunk.records, message.chunk.damaged)
@@ -189,6 +200,8 @@ class CompareScreen(Screen[None]):
 
     def _paint(self) -> None:
         self._timer, self._painted = None, time.monotonic()
+        if not self._is_there:
+            return
         self._show_who()
         self.query_one(Overlay).follow_all(self.contenders)
         self._show_samples()
@@ -201,6 +214,8 @@ class CompareScreen(Screen[None]):
     def _mark_alerts(self) -> None:
         """Marks on the curves where something is wrong with a run."""
         self._alarm = None
+        if not self._is_there:
+            return
         for one in self.contenders:
             if one.summary is not None and not one.behind:
                 one.watch.look(one.history, one.summary, self.feed.now())
