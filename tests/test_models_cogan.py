@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from gan_batches import CLASSES, batch_of, check_turns, images, pictures, stirred, train
+from picture_batches import CLASSES, batch_of, check_turns, draw, pictures, stir, train
 
 from backends.gan._losses import RULES
 from backends.gan.cogan import CoGAN, edges
@@ -44,7 +44,7 @@ def test_sizes(domains: str, size: tuple[int, int, int]) -> None:
     model = build(*size, domains=domains)
     check_turns(model, batch_of(pictures(6, *size)))
     count = 3 if domains == "classes" else 2
-    assert images(model).shape == (6, size[0], size[1], count * size[2])
+    assert draw(model).shape == (6, size[0], size[1], count * size[2])
 
 
 @every_domain
@@ -84,7 +84,7 @@ def test_layers_are_shared_but_the_ends() -> None:
 
 
 def test_discriminator_is_told_the_domain_and_the_class() -> None:
-    model, x = stirred(build()), pictures(1)
+    model, x = stir(build()), pictures(1)
     outputs = [model.D(x, torch.tensor([y])).item() for y in range(6)]
     assert len(set(outputs)) == 6
 
@@ -101,7 +101,7 @@ def test_domains_that_agree_are_told_from_those_that_do_not() -> None:
 
 
 def test_one_latent_draws_in_all_domains() -> None:
-    model = stirred(build(domains="classes"))
+    model = stir(build(domains="classes"))
     z = torch.randn(2, 6)
     rows = model.paint(z, None, SampleRequest(), torch.Generator())
     assert torch.equal(rows[..., 16:32], model.G(z, None)[:, 1])
@@ -119,12 +119,12 @@ def test_domains_of_classes_need_classes() -> None:
 def test_without_labels() -> None:
     model = build(classes=())
     check_turns(model, batch_of(pictures(4), labelled=False))
-    assert images(model).shape == (6, 1, 16, 32)
+    assert draw(model).shape == (6, 1, 16, 32)
 
 
 def test_training_couples_pictures_with_their_negatives() -> None:
     model, x = build(domains="negative"), pictures(16)
     train(model, x, 100, lr=3e-3)
-    first, second = images(model, count=64).chunk(2, dim=3)
+    first, second = draw(model, count=64).chunk(2, dim=3)
     assert (first.mean(0) - x.mean(0)).abs().mean() < 0.2
     assert model.agreement(first, second) > 0.5

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from picture_batches import CLASSES, batch_of, draw, pictures, stir
 from torch import Tensor, nn
 
 from backends.diffusion._augment import HINTS, affine, augmented
@@ -18,13 +19,12 @@ from backends.diffusion.dit import DiT
 from backends.diffusion.edm import EDM, Preconditioning
 from backends.diffusion.rectified_flow import RectifiedFlow
 from backends.knobs import ConfigError, configure
-from backends.model import INPUTS, Batch, DataShape, RequestError
+from backends.model import INPUTS, DataShape, RequestError
 from backends.nets import dit
 from backends.nets.blocks import CrossAttention
 from backends.nets.unet import UNet
 from backends.records import SampleRequest
 
-CLASSES = ("shirt", "shoe", "bag")
 SMALL = {"width": 8, "sampler_steps": 3}
 TINY: dict[str, tuple[type[Pictures], dict[str, object]]] = {
     "flow": (RectifiedFlow, {**SMALL, "sampler": "midpoint"}),
@@ -52,33 +52,8 @@ def build(name: str, size: int = 16, channels: int = 1, **knobs: object) -> Pict
     return model(configure(model.Config, config | knobs), shape)
 
 
-def pictures(count: int, size: int = 16, channels: int = 1) -> Tensor:
-    """Bright squares of various places and sides on black."""
-    noise = torch.Generator().manual_seed(7)
-    x = torch.full((count, channels, size, size), -1.0)
-    for picture in x:
-        top, left = torch.randint(0, size // 2, (2,), generator=noise).tolist()
-        side = int(torch.randint(size // 4, size // 2, (1,), generator=noise))
-        picture[:, top : top + side, left : left + side] = 0.6
-    return x
-
-
-def batch_of(x: Tensor, labelled: bool = True, seed: int = 0) -> Batch:
-    y = torch.arange(len(x)) % len(CLASSES) if labelled else None
-    return Batch(x, y, torch.Generator().manual_seed(seed), 0.5)
-
-
 def noise() -> torch.Generator:
     return torch.Generator().manual_seed(0)
-
-
-def draw(model: Pictures, **asked: object) -> Tensor:
-    request = SampleRequest(**{"count": 6, **asked})  # pyright: ignore[reportArgumentType]
-    model.check(request)
-    with torch.no_grad():
-        images = model.eval().sample(request, noise()).images
-    assert images is not None
-    return images
 
 
 def edited(model: Pictures, image: Tensor, mask: Tensor | None = None, **asked: object) -> Tensor:
@@ -89,15 +64,6 @@ def edited(model: Pictures, image: Tensor, mask: Tensor | None = None, **asked: 
         images = model.eval().edit(request, noise(), image, mask).images
     assert images is not None
     return images
-
-
-def stir(model: nn.Module) -> nn.Module:
-    """Moves weights that start at zero, so that everything that can matter does."""
-    source = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn(parameter.shape, generator=source))
-    return model
 
 
 def stirred(name: str, **knobs: object) -> Pictures:
@@ -113,7 +79,7 @@ def stirred(name: str, **knobs: object) -> Pictures:
 @pytest.mark.parametrize(("size", "channels"), [(16, 3), (28, 1), (32, 1)])
 def test_losses_are_finite_and_reach_every_weight(name: str, size: int, channels: int) -> None:
     model = build(name, size, channels)
-    losses = model.loss(batch_of(pictures(4, size, channels)))
+    losses = model.loss(batch_of(pictures(4, channels, size, size)))
     assert all(term.shape == () and term.isfinite() for term in losses.values())
     losses["loss"].backward()
     for weight, parameter in model.named_parameters():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from picture_batches import CLASSES, batch_of, draw, pictures, stir
 from tiny import Inbox, command, points, recipe, run, same
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -26,10 +27,9 @@ from backends.gan._penalties import squared_gradients, unit_gradients
 from backends.gan._projection import Projection
 from backends.gan.r3gan import Block
 from backends.knobs import ConfigError, configure
-from backends.model import Batch, DataShape, RequestError
+from backends.model import DataShape, RequestError
 from backends.records import SampleRequest
 
-CLASSES = ("one", "two", "three")
 NAMES = ("gan/mlp", "gan/dcgan", "gan/wgan_gp", "gan/r3gan")
 LOSSES = tuple(RULES)
 every_gan = pytest.mark.parametrize("name", NAMES)
@@ -55,45 +55,11 @@ def build(name: str, shape: tuple[int, ...] = (1, 16, 16), **knobs: object) -> G
     return model
 
 
-def pictures(count: int, size: tuple[int, ...] = (1, 16, 16)) -> Tensor:
-    """Bright squares of various places and sides on black."""
-    noise = torch.Generator().manual_seed(7)
-    x = torch.full((count, *size), -1.0)
-    for picture in x:
-        top, left = torch.randint(0, size[1] // 2, (2,), generator=noise).tolist()
-        side = int(torch.randint(size[1] // 4, size[1] // 2, (1,), generator=noise))
-        picture[:, top : top + side, left : left + side] = 0.6
-    return x
-
-
-def batch_of(x: Tensor, seed: int = 0, progress: float = 0.5) -> Batch:
-    y = torch.arange(len(x)) % len(CLASSES)
-    return Batch(x, y, torch.Generator().manual_seed(seed), progress)
-
-
 def data(count: int = 40) -> Dataset:
     pixels = pictures(count).add(1).mul(127.5).to(torch.uint8)
     labels = torch.arange(count) % len(CLASSES)
     source = Images(pixels[:30], labels[:30]), Images(pixels[30:], labels[30:])
     return Dataset(DataShape("image", (1, 16, 16), CLASSES), *source)
-
-
-def draw(model: Game, seed: int = 0, **asked: object) -> Tensor:
-    request = SampleRequest(**{"count": 6, "seed": seed, **asked})  # pyright: ignore[reportArgumentType]
-    model.check(request)
-    with torch.no_grad():
-        images = model.eval().sample(request, torch.Generator().manual_seed(seed)).images
-    assert images is not None
-    return images
-
-
-def stir(model: Game) -> Game:
-    """Moves weights that start at zero, so that everything that can matter does."""
-    noise = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn(parameter.shape, generator=noise))
-    return model
 
 
 # --------------------------------------------------------------------------- the games

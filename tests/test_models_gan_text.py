@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from gan_batches import batch_of, check_turns, drawn, stirred, train
+from picture_batches import batch_of, check_turns, drawn, stir, train
 
 from backends.datasets._vocabulary import Bytes, Characters
 from backends.gan._losses import RULES
@@ -111,7 +111,7 @@ def test_every_game(writes: str, loss: str) -> None:
 
 
 def test_bfloat16_stays_near_float32() -> None:
-    model = stirred(build(writes="softmax"))
+    model = stir(build(writes="softmax"))
     for phase in model.phases():
         exact = phase.loss(batch_of(lines()))["loss"]
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -140,7 +140,7 @@ def test_training_counts_what_it_sees_and_validation_does_not() -> None:
 
 
 def test_texts_are_windows_of_the_vocabulary() -> None:
-    model = stirred(build())
+    model = stir(build())
     texts = drawn(model, count=300).texts
     assert len(texts) == 300
     assert all(len(text) == 8 and set(text) <= set("\nabc") for text in texts)

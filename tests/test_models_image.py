@@ -1,16 +1,16 @@
 """The image generators: shapes, gradients, determinism, and the mathematics they claim."""
 
 import math
-from typing import TypeVar
 
 import pytest
 import torch
-from torch import Tensor, nn
+from picture_batches import CLASSES, batch_of, draw, pictures, stir
+from torch import Tensor
 
 from backends.diffusion.rectified_flow import RectifiedFlow
 from backends.gan.dcgan import DCGAN
 from backends.knobs import ConfigError, configure
-from backends.model import Batch, DataShape, Model, RequestError
+from backends.model import DataShape, Model, RequestError
 from backends.nets.blocks import Attention, ResBlock, chunks, halvings
 from backends.nets.logistic import discretised_logistic
 from backends.nets.unet import UNet
@@ -19,8 +19,6 @@ from backends.vae._bound import kl_of_units
 from backends.vae._prior import Memory
 from backends.vae.conv import ConvVAE
 
-Net = TypeVar("Net", bound=nn.Module)
-CLASSES = ("shirt", "shoe", "bag")
 TINY: dict[str, tuple[type[Model], dict[str, object]]] = {
     "vae bernoulli": (ConvVAE, {"width": 4, "latent": 6}),
     "vae logistic": (ConvVAE, {"width": 4, "latent": 6, "likelihood": "logistic"}),
@@ -45,40 +43,6 @@ def build(name: str, size: int = 16, channels: int = 1, **knobs: object) -> Mode
     model, config = TINY[name]
     shape = DataShape("image", (channels, size, size), CLASSES)
     return model(configure(model.Config, config | knobs), shape)
-
-
-def pictures(count: int, size: int = 16, channels: int = 1) -> Tensor:
-    """Bright squares of various places and sides on black, on the 256 levels."""
-    noise = torch.Generator().manual_seed(7)
-    x = torch.full((count, channels, size, size), -1.0)
-    for picture in x:
-        top, left = torch.randint(0, size // 2, (2,), generator=noise).tolist()
-        side = int(torch.randint(size // 4, size // 2, (1,), generator=noise))
-        picture[:, top : top + side, left : left + side] = 0.6
-    return x.add(1).mul(127.5).round().div(127.5).sub(1)
-
-
-def batch_of(x: Tensor, labelled: bool = True, seed: int = 0, progress: float = 0.5) -> Batch:
-    y = torch.arange(len(x)) % len(CLASSES) if labelled else None
-    return Batch(x, y, torch.Generator().manual_seed(seed), progress)
-
-
-def draw(model: Model, seed: int = 0, **asked: object) -> Tensor:
-    request = SampleRequest(**{"count": 6, "seed": seed, **asked})  # pyright: ignore[reportArgumentType]
-    model.check(request)
-    with torch.no_grad():
-        images = model.eval().sample(request, torch.Generator().manual_seed(seed)).images
-    assert images is not None
-    return images
-
-
-def stir(model: Net) -> Net:
-    """Moves weights that start at zero, so that everything that can matter does."""
-    noise = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn(parameter.shape, generator=noise))
-    return model
 
 
 def train(model: Model, x: Tensor, steps: int, lr: float = 3e-3) -> dict[str, list[float]]:
@@ -109,7 +73,7 @@ def test_losses_are_finite_and_reach_every_weight(name: str, size: int, channels
     for phase in model.phases():
         model.requires_grad_(False)
         phase.module.requires_grad_(True)
-        losses = phase.loss(batch_of(pictures(4, size, channels)))
+        losses = phase.loss(batch_of(pictures(4, channels, size, size)))
         assert all(term.shape == () and term.isfinite() for term in losses.values())
         losses["loss"].backward()
         for weight, parameter in phase.module.named_parameters():

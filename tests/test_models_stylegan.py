@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from gan_batches import CLASSES, batch_of, check_turns, images, pictures, stirred, train
+from picture_batches import CLASSES, batch_of, check_turns, draw, pictures, stir, train
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -122,8 +122,8 @@ def test_normalised_vectors_have_mean_square_one() -> None:
 def test_sizes(size: tuple[int, int, int]) -> None:
     model = build(*size)
     check_turns(model, batch_of(pictures(4, *size)))
-    assert images(model).shape == (6, *size)
-    assert images(model).abs().max() <= 1
+    assert draw(model).shape == (6, *size)
+    assert draw(model).abs().max() <= 1
 
 
 @pytest.mark.parametrize("loss", RULES)
@@ -135,7 +135,7 @@ def test_every_game(loss: str) -> None:
 
 
 def test_bfloat16_stays_near_float32() -> None:
-    model = stirred(build())
+    model = stir(build())
     for phase in model.phases():
         exact = phase.loss(batch_of(pictures(8)))["loss"]
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -172,25 +172,25 @@ def test_truncation_draws_towards_the_average_of_the_class() -> None:
     w, y = torch.randn(3, 8), torch.tensor([2, 0, 2])
     middle = (w + model.centre[y]) / 2
     torch.testing.assert_close(model.truncated(w, y, 0.5), middle)
-    torch.testing.assert_close(images(model, truncation=1.0), images(model))
-    average = images(model, truncation=0.0, labels=[1])  # noises begin with strength 0
+    torch.testing.assert_close(draw(model, truncation=1.0), draw(model))
+    average = draw(model, truncation=0.0, labels=[1])  # noises begin with strength 0
     torch.testing.assert_close(average, average[:1].expand_as(average))
-    assert not torch.allclose(images(model, truncation=0.5), images(model))
+    assert not torch.allclose(draw(model, truncation=0.5), draw(model))
 
 
 def test_noise_differs_by_picture_and_stands_still_in_a_walk() -> None:
-    model = stirred(build())
-    still = images(model, truncation=0.0, labels=[0])
+    model = stir(build())
+    still = draw(model, truncation=0.0, labels=[0])
     assert not torch.allclose(still[0], still[1])  # one style, different noise
-    walk = images(model, truncation=0.0, labels=[0], interpolate=True)
+    walk = draw(model, truncation=0.0, labels=[0], interpolate=True)
     torch.testing.assert_close(walk, walk[:1].expand_as(walk))
 
 
 def test_a_walk_goes_straight_in_w() -> None:
-    model = stirred(build())
+    model = stir(build())
     seen: list[Tensor] = []
     model.G.synthesis.register_forward_pre_hook(lambda _, given: seen.append(given[0][:, 0]))
-    images(model, count=5, labels=[1], interpolate=True)
+    draw(model, count=5, labels=[1], interpolate=True)
     (w,) = seen
     torch.testing.assert_close(w.diff(dim=0), (w[4:] - w[:1]).expand(4, -1) / 4)
     assert not torch.allclose(w[0], w[4])
@@ -230,8 +230,8 @@ def test_path_length_regularisation_is_a_choice() -> None:
 
 def test_training_brings_its_pictures_near_the_data() -> None:
     model, x = build(width=8, widest=16), pictures(16)
-    before = (images(model, count=64).mean(0) - x.mean(0)).abs().mean()
+    before = (draw(model, count=64).mean(0) - x.mean(0)).abs().mean()
     train(model, x, 40, lr=1e-2)
-    after = (images(model, count=64).mean(0) - x.mean(0)).abs().mean()
+    after = (draw(model, count=64).mean(0) - x.mean(0)).abs().mean()
     assert after < 0.5 * before
     assert math.isfinite(after)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from gan_batches import batch_of, check_turns, images, pictures, stirred, train
+from picture_batches import batch_of, check_turns, draw, pictures, stir, train
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -102,7 +102,7 @@ def test_every_game_once_it_is_played(loss: str) -> None:
 
 
 def test_content_alone_comes_first() -> None:
-    model, batch = stirred(build(pretrain=0.6, content=3.0)), batch_of(pictures(4), progress=0.59)
+    model, batch = stir(build(pretrain=0.6, content=3.0)), batch_of(pictures(4), progress=0.59)
     check_turns(model, batch)
     assert not any(p.grad.any() for p in model.D.parameters() if p.grad is not None)
     loss = model.generator_loss(batch)["loss"]
@@ -114,24 +114,24 @@ def test_samples_are_held_out_pictures_in_rows() -> None:
     model, x = build(), pictures(5)
     model.observe(batch_of(x))
     assert model.held.shape == (INPUTS, 1, 16, 16)
-    rows = images(model, count=70)
+    rows = draw(model, count=70)
     assert rows.shape == (70, 1, 16, 64)
     small, bicubic, ours, real = rows.chunk(4, dim=3)
     assert all((real == one).flatten(1).all(1).any() for one in x)
     shrunk = model.shrunk(real)
     assert torch.equal(small, F.interpolate(shrunk, scale_factor=2))
     assert torch.equal(ours, bicubic)
-    assert torch.equal(rows, images(model, count=70))
-    assert not torch.equal(rows, images(model, count=70, seed=1))
+    assert torch.equal(rows, draw(model, count=70))
+    assert not torch.equal(rows, draw(model, count=70, seed=1))
 
 
 def test_any_picture_can_be_enlarged() -> None:
-    model = stirred(build(3, scale=4))
+    model = stir(build(3, scale=4))
     assert edited(model, torch.zeros(1, 3, 9, 33)).shape == (1, 3, 36, 132)
 
 
 def test_enlarging_a_part_is_a_part_of_enlarging() -> None:
-    model = stirred(build())
+    model = stir(build())
     picture = pictures(1, 1, 48, 48)
     whole, part = edited(model, picture), edited(model, picture[:, :, :, 8:40])
     torch.testing.assert_close(whole[..., 40:56], part[..., 24:40], rtol=1e-4, atol=1e-5)

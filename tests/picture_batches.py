@@ -1,4 +1,4 @@
-"""Small batches and trainings for the tests of the GANs that go beyond one picture a latent."""
+"""Small pictures, batches, samples and trainings for the tests of models of pictures."""
 
 import math
 from typing import TypeVar
@@ -37,13 +37,13 @@ def drawn(model: Model, seed: int = 0, **asked: object) -> Samples:
         return model.eval().sample(request, torch.Generator().manual_seed(seed))
 
 
-def images(model: Model, seed: int = 0, **asked: object) -> Tensor:
+def draw(model: Model, seed: int = 0, **asked: object) -> Tensor:
     found = drawn(model, seed, **asked).images
     assert found is not None
     return found
 
 
-def stirred(net: Net) -> Net:
+def stir(net: Net) -> Net:
     """Moves weights that start at zero, so that everything that can matter does."""
     noise = torch.Generator().manual_seed(1)
     with torch.no_grad():
