@@ -57,10 +57,12 @@ def train(job: Job) -> Iterator[Record]:
     try:
         yield from loop.run()
     except NotFiniteError as error:
+        yield from loop.settled()
         yield loop.end("failed", records.EXIT_NAN, str(error))
     except (MemoryError, RuntimeError) as error:
         if not memory.is_full(error):
             raise
+        yield from loop.settled()
         yield loop.end("failed", records.EXIT_FAILED, loop.too_large(error))
     finally:
         loop.close()

@@ -110,6 +110,7 @@ class _Attempt:
             return self._stopped_early()
         self._reporter.phase("importing torch")
         # Here and nowhere else: the imports take seconds and a SIGTERM may come meanwhile.
+        from backends import memory
         from backends.data import DataError
         from backends.knobs import ConfigError
 
@@ -117,6 +118,12 @@ class _Attempt:
             return self._train()
         except (ConfigError, DataError) as error:
             return _failed(self._reporter, records.EXIT_CONFIG, str(error))
+        except (MemoryError, RuntimeError) as error:
+            if not memory.is_full(error):
+                raise
+            remedy = "try less of it, or a machine with more"
+            sentence = memory.sentence("the data or the model", error, remedy)
+            return _failed(self._reporter, records.EXIT_FAILED, sentence)
 
     def _train(self) -> int:
         from dataclasses import replace

@@ -1,4 +1,4 @@
-"""NaN or infinity in a loss, a gradient or a weight: the policy that was chosen is honoured.
+"""Row 17: NaN or infinity in a loss, a gradient or a weight; the policy that was chosen holds.
 
 What must hold: "stop" ends with 77 and no checkpoint has a bad weight; "rollback" goes back to the
 last checkpoint, says from which step to which, leaves that batch out, ends in the bits of a
