@@ -83,18 +83,29 @@ def save(
     return Written(target, step, sum(int(entry["bytes"]) for entry in files.values()))
 
 
-def prune(root: Path, keep: int, newest: int | None = None) -> None:
+def prune(
+    root: Path,
+    keep: int,
+    newest: int | None = None,
+    spared: Callable[[int], bool] = lambda step: False,
+) -> None:
     """Removes all but the newest ``keep`` checkpoints, and what an interrupted save left.
 
     Args:
         newest: the step just saved. Those beyond it were passed over as damaged: they stay where
             they are and do not count.
+        spared: steps that are kept however old they are.
     """
     there = [step for step in steps(root) if newest is None or step <= newest]
-    for step in there[: -max(1, keep)]:
-        doomed = root / f".del-{step:06d}"
+    doomed = [step for step in there[: -max(1, keep)] if not spared(step)]
+    for step in doomed:
         with contextlib.suppress(OSError):
-            folder_of(root, step).rename(doomed)
+            folder_of(root, step).rename(root / f".del-{step:06d}")
+    if doomed:
+        try:
+            _sync_folder(root)
+        except OSError:
+            return  # a power cut could bring a name back: what it promises stays until next time
     sweep(root)
 
 

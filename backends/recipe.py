@@ -79,6 +79,14 @@ class TrainConfig:
         float, "minutes between checkpoints; 0 is never", Bounds(0, 10**6, "min", live=True)
     ] = 10.0
     keep_checkpoints: Annotated[int, "newest checkpoints that are kept", Bounds(1, 10**6)] = 3
+    keep_best: Annotated[
+        str,
+        "score whose best checkpoint is saved and kept, as validation/loss; + before it: the most",
+        Only("validate_every"),
+    ] = ""
+    milestone_every: Annotated[
+        int, "steps between checkpoints kept for good; 0: none", Bounds(0, 10**9, "steps")
+    ] = 0
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],
         "arithmetic of the networks; auto: bfloat16 where it is measured to be faster",

@@ -75,6 +75,25 @@ def write(
     hidden = folder.with_name(f".tmp-{folder.name}-{os.getpid()}")
     shutil.rmtree(hidden, ignore_errors=True)
     hidden.mkdir(parents=True, mode=0o700)
+    try:
+        count = _write_all(hidden, samples, request, also)
+        shutil.rmtree(folder, ignore_errors=True)
+        hidden.rename(folder)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+    return count
+
+
+def sweep(folder: Path) -> None:
+    """Removes what a writer that was killed has left among the samples in ``folder``."""
+    for leftover in folder.glob(".tmp-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _write_all(
+    hidden: Path, samples: Samples, request: SampleRequest, also: Mapping[str, int | float | str]
+) -> int:
     count = _write_pictures(hidden, to_uint8(samples.images)) if samples.images is not None else 0
     if samples.forecasts is not None:
         fancharts.tables(hidden, samples.forecasts)
@@ -86,15 +105,7 @@ def write(
         (hidden / f"{index:03d}.txt").write_text(text, encoding="utf-8", newline="")
     told = {**also, "labels": list(samples.labels), "captions": list(samples.captions)}
     (hidden / "request.json").write_bytes(msgspec.json.encode({"request": request, **told}))
-    shutil.rmtree(folder, ignore_errors=True)
-    hidden.rename(folder)
     return count + len(samples.texts)
-
-
-def sweep(root: Path) -> None:
-    """Removes what a worker that was killed while it wrote samples has left."""
-    for leftover in root.glob(".tmp-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def to_uint8(images: Tensor) -> np.ndarray:

@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from backends import checkpoints
-from backends.records import Mark
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A checkpoint that is whole on disk, and the commands that are done with it."""
+    """A checkpoint that is whole on disk."""
 
     step: int
     path: Path
     bytes: int
     seconds: float
-    answers: tuple[Mark, ...]
+
+
+def _nothing(step: int) -> bool:
+    """Keeps no checkpoint but the newest."""
+    return False
 
 
 class Saver:
@@ -30,11 +33,17 @@ class Saver:
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._pending: Future[Saved] | None = None
 
-    def save(self, step: int, snapshot: Mapping[str, Any], answers: tuple[Mark, ...]) -> None:
-        """Begins to write ``snapshot``. Call :meth:`wait` first where one may be under way."""
+    def save(
+        self, step: int, snapshot: Mapping[str, Any], spared: Callable[[int], bool] = _nothing
+    ) -> None:
+        """Begins to write ``snapshot``. Call :meth:`wait` first where one may be under way.
+
+        Args:
+            spared: steps whose checkpoints are kept beside the newest.
+        """
         if self._pending is not None:
             raise RuntimeError("a checkpoint is under way")
-        self._pending = self._thread.submit(self._write, step, snapshot, answers)
+        self._pending = self._thread.submit(self._write, step, snapshot, spared)
 
     def done(self) -> Saved | None:
         """The checkpoint that has been written since the last call, if one has.
@@ -56,9 +65,11 @@ class Saver:
     def close(self) -> None:
         self._thread.shutdown(wait=True)
 
-    def _write(self, step: int, snapshot: Mapping[str, Any], answers: tuple[Mark, ...]) -> Saved:
+    def _write(
+        self, step: int, snapshot: Mapping[str, Any], spared: Callable[[int], bool]
+    ) -> Saved:
         begin = time.perf_counter()
         written = checkpoints.save(self._root, step, snapshot, barrier=self._barrier)
-        checkpoints.prune(self._root, self._keep, step)
+        checkpoints.prune(self._root, self._keep, step, spared)
         seconds = time.perf_counter() - begin
-        return Saved(step, written.path, written.bytes, seconds, answers)
+        return Saved(step, written.path, written.bytes, seconds)

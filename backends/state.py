@@ -94,6 +94,8 @@ class TrainState:
         self.overrides: dict[str, Any] = {}
         self.skips: list[int] = []
         """Steps, counted from 1, whose batches spoilt the weights and are left out."""
+        self.best: tuple[int, float] | None = None
+        """The step with the best score so far, and the score."""
         if self.ema is not None:
             self.ema.requires_grad_(False).eval()
 
@@ -157,6 +159,7 @@ class TrainState:
                     "window": self.window.state(),
                     "overrides": dict(self.overrides),
                     "skips": list(self.skips),
+                    "best": self.best,
                 },
             }
 
@@ -171,6 +174,8 @@ class TrainState:
         loop = snapshot["loop"]
         self.step, self.overrides = int(loop["step"]), dict(loop["overrides"])
         self.skips = [int(step) for step in loop.get("skips", ())]
+        best = loop.get("best")
+        self.best = None if best is None else (int(best[0]), float(best[1]))
         self.window.restore(loop["window"], self.model.device)
 
 

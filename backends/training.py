@@ -7,10 +7,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-import msgspec
 from torch import Tensor
 
 from backends import checkpoints, memory, records, samples
+from backends.archive import Archive
 from backends.counting import Counting, told_to
 from backends.data import Order
 from backends.evaluation import held_batch, validate
@@ -22,9 +22,9 @@ from backends.memory import MemoryFullError, fitted
 from backends.model import INPUTS
 from backends.obeying import obey
 from backends.pace import Clock, due, learning_rate
+from backends.ranking import Ranking
 from backends.records import Command, Mark, Phase, Record, SampleRequest, scalar
 from backends.recovery import halve_batches, skip_batch
-from backends.saver import Saved, Saver
 from backends.settling import compile_losses, numerics_of, restored, stepper_of
 from backends.stepper import Stepper, check_accumulation
 from backends.watching import watched_by
@@ -75,16 +75,15 @@ class _Loop:
 
     def __init__(self, job: Job) -> None:
         self.job, self.config, self.step = job, job.config, 0
-        self.root = job.folder / "checkpoints"
         self.data = job.dataset.to(job.device)
         order = Order(self.data.train, job.config.batch_size, job.seed, job.model.sequential)
         self.feed = Feed(order, job.device)
-        self.saver = Saver(self.root, job.config.keep_checkpoints, job.barrier)
+        self.archive = Archive(job.folder, job.config, job.barrier)
+        self.root = self.archive.root
         self.finite = Finiteness(job.config.nan_policy)
+        self.ranking = Ranking(job.config.keep_best)
         self.baselines: Mapping[str, float] | None = None
         self.stop: Command | None = None
-        self.owed: tuple[Mark, ...] = ()
-        """Commands that are done with the next checkpoint."""
         self.complaints: list[str] = []
         self.doing = ""
         self.clock = Clock()
@@ -92,7 +91,7 @@ class _Loop:
     def close(self) -> None:
         """Ends the threads that write checkpoints and read data."""
         self.feed.close()
-        self.saver.close()
+        self.archive.close()
 
     # ------------------------------------------------------------------ the attempt
 
@@ -123,6 +122,7 @@ class _Loop:
         job = self.job
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         checkpoints.sweep(self.root)
+        samples.sweep(job.folder / "samples")
         samples.sweep(job.folder / "samples")
         yield self.phase("loading the checkpoint")
         found = checkpoints.load_newest(self.root)
@@ -211,7 +211,8 @@ class _Loop:
         if config.sample_every and (last or due(step, config.sample_every)):
             with suppress(SpoiltError):  # it was warned of, and that is all that is wanted
                 yield from self.sample(self._usual_request())
-        if not last and (due(step, config.checkpoint_every) or self._checkpoint_is_late()):
+        wanted = due(step, config.checkpoint_every) or self._checkpoint_is_late()
+        if not last and (wanted or self._is_best()):
             yield from self.checkpoint()
         yield from self.saved_meanwhile()
 
@@ -229,6 +230,7 @@ class _Loop:
             term = self.job.model.fitted
             if term in values and f"validation/{term}" in values:
                 values["gap"] = values[f"validation/{term}"] - values[term]
+            self.state.best = self.ranking.better(self.state.best, self.step, values)
         yield records.Step(
             step=self.step,
             t=time.time(),
@@ -236,6 +238,9 @@ class _Loop:
             rates={name: scalar(value) for name, value in rates.items()},
         )
         if judge:
+            complaint = self.ranking.complaint(values)
+            self.complaints += [complaint] if complaint else []
+            yield from self.complained()
             yield self.phase("training")
         yield from self.finite.warn(self.step)
         self.finite.refuse()
@@ -307,47 +312,42 @@ class _Loop:
 
     # ------------------------------------------------------------------ checkpoints
 
+    def _is_best(self) -> bool:
+        return self.state.best is not None and self.state.best[0] == self.step
+
     def _checkpoint_is_late(self) -> bool:
         minutes = self.config.checkpoint_minutes
         return bool(minutes) and time.monotonic() - self.clock.saved >= 60 * minutes
 
     def checkpoint(self, *answers: Mark, last: bool = False) -> Iterator[Record]:
         """Begins a checkpoint, unless the weights have gone wrong; the last one is waited for."""
-        self.owed += answers
+        self.archive.owe(answers)
         yield from self._judge_weights()
         yield self.phase("saving")
         yield from self.settled()
+        self._begin_checkpoint()
+        if not last:
+            yield self.phase("training")
+            return
+        yield from self.settled()
+        while self.archive.failed:  # until it is whole, or the archive has had enough
+            self._begin_checkpoint()
+            yield from self.settled()
+
+    def _begin_checkpoint(self) -> None:
         snapshot = self.state.snapshot(self.step)
         snapshot["numerics"] = self.numerics.state()
         snapshot["meta"] = dict(self.job.meta)
-        self.saver.save(self.step, snapshot, self.owed)
-        self.owed = ()
+        self.archive.begin(self.step, snapshot, self.state.best and self.state.best[0])
         self.clock.saved = time.monotonic()
-        if last:
-            yield from self.settled()
-        else:
-            yield self.phase("training")
 
     def settled(self) -> Iterator[Record]:
         """The checkpoint that is under way, once it is whole."""
-        yield from self._saved(self.saver.wait())
+        yield from self.archive.settled(self.step)
 
     def saved_meanwhile(self) -> Iterator[Record]:
         """The checkpoint that has become whole since the last look."""
-        yield from self._saved(self.saver.done())
-
-    def _saved(self, saved: Saved | None) -> Iterator[Record]:
-        if saved is None:
-            return
-        yield records.Checkpoint(
-            step=saved.step,
-            t=time.time(),
-            path=str(saved.path.relative_to(self.job.folder)),
-            bytes=saved.bytes,
-            seconds=saved.seconds,
-        )
-        for answer in saved.answers:
-            yield msgspec.structs.replace(answer, step=self.step, t=time.time())
+        yield from self.archive.meanwhile(self.step)
 
     # ------------------------------------------------------------------ records
 

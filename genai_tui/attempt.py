@@ -222,7 +222,9 @@ class _Attempt:
 
 
 def _failed(reporter: Reporter, code: int, reason: str) -> int:
-    """Ends the run with one sentence; on a full disk the status may still fit."""
+    """Ends the run with one sentence, for which there is room on a full disk."""
+    if code == records.EXIT_DISK:
+        reporter.make_room()
     try:
         reporter.record(
             records.End(

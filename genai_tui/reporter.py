@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import msgspec
 
 from backends import records
 from backends.records import Process, Record, Scalar, State, Status, number
-from genai_tui import liveness
+from genai_tui import liveness, reserve
 from genai_tui.atomic import sweep
 from genai_tui.clock import Forward
 from genai_tui.log import Log
@@ -40,8 +41,10 @@ class Reporter:
         self._written = 0.0
         self._pace: deque[tuple[float, int]] = deque()
         self._ended = threading.Event()
+        self._unsynced: OSError | None = None
         self._stride, self._skipped = 1, 0
         sweep(run.path / "status.json")
+        reserve.hold(run.path)
         self.write_status()
         threading.Thread(target=self._beat, daemon=True, name="heartbeat").start()
 
@@ -87,12 +90,25 @@ class Reporter:
             )
         self.write_status()
 
+    def make_room(self) -> None:
+        """On a disk that is full there is room for the last words from here on."""
+        reserve.release(self._run.path)
+
     def sync(self) -> None:
-        """Makes all records durable."""
+        """Makes all records durable.
+
+        Raises:
+            OSError: they may not be, or some may not have been since the last call: a system tells
+                of a write that failed only once.
+        """
+        failed, self._unsynced = self._unsynced, None
+        if failed is not None:
+            raise failed
         self._log.sync()
 
     def close(self) -> None:
         self._ended.set()
+        self.make_room()
         self.write_status()
         self._log.sync()
 
@@ -107,9 +123,10 @@ class Reporter:
         while not self._ended.wait(HEARTBEAT_SECONDS):
             try:
                 self._log.sync()
+            except OSError as error:
+                self._unsynced = error  # for who asks next whether records are durable
+            with suppress(OSError):  # the training thread meets the same disk, and ends for it
                 self.write_status()
-            except OSError:
-                continue  # the training thread meets the same disk and ends the run for it
 
     def _after(self, record: Record) -> Status:
         status = self._status

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from genai_tui import liveness, pulse
+from genai_tui import liveness, pulse, reserve
 from genai_tui.hanging import HangWatch
 from genai_tui.memory_kills import MemoryKills
 from genai_tui.parent import STOPS, end_children
@@ -290,12 +290,23 @@ class Keeper:
         self.status["attempt"] = self.attempt
         self.status["keeper"] = {"pid": keeper.pid, "started": keeper.started}
         self.status |= {"host": os.uname().nodename, "boot_id": liveness.boot_id()}
+        try:
+            self._replace_status()
+        except OSError:
+            reserve.release(self.run)  # a worker that was killed has left its last room
+            try:
+                self._replace_status()
+            except OSError as error:
+                _tell(f"the status cannot be written: {error}")
+
+    def _replace_status(self) -> None:
         hidden = self.run / f".status.json.{os.getpid()}"
         try:
             hidden.write_text(json.dumps(self.status))
             hidden.replace(self.run / "status.json")
-        except OSError as error:
-            _tell(f"the status cannot be written: {error}")
+        except OSError:
+            hidden.unlink(missing_ok=True)
+            raise
 
     def _with_last_line(self, reason: str) -> str:
         try:

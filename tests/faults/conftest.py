@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from faults.disks import disk
 from faults.plugin import faults
 from faults.scorecard import Entry, Scorecard
 
-__all__ = ["faults"]
+__all__ = ["disk", "faults"]
 
 _CARD = pytest.StashKey[Scorecard]()
 

@@ -1,0 +1,102 @@
+"""Row 13: the disk says that it failed (EIO) when a checkpoint is flushed or gets its name.
+
+That checkpoint is discarded and the run says so; the older ones stand; the training goes on, saves
+the next one, and ends in the bits of an undisturbed run. A disk that goes on failing ends it (74),
+and what was announced before is whole.
+"""
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from real_runs import Outcome, create, told, undisturbed
+
+from backends import checkpoints
+from backends.records import Checkpoint, End, Notice
+from faults.forked import work
+from faults.scorecard import Entry, counts
+from faults.small import small
+from genai_tui.store import Store
+
+STEPS, EVERY = 20, 5
+CALLS = ("fsync", "fdatasync", "rename")
+SPEC = small(steps=STEPS, checkpoint_every=EVERY, sample_every=0, validate_every=0)
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    return undisturbed(SPEC, tmp_path_factory.mktemp("straight"))
+
+
+def failing(first: int, last: float, counted: Path) -> Callable[[], None]:
+    """Makes the calls ``first`` to ``last`` of those who write checkpoints fail, from 0."""
+    calls = 0
+
+    def fail(name: str) -> Callable[..., Any]:
+        real = getattr(os, name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            nonlocal calls
+            if threading.current_thread().name.startswith("checkpoint"):
+                calls += 1
+                counted.write_text(str(calls))
+                if first < calls <= last + 1:
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return real(*arguments, **options)
+
+        return call
+
+    def put() -> None:
+        for name in CALLS:
+            setattr(os, name, fail(name))
+
+    return put
+
+
+@counts("times", quick=6, full=10_000)
+def test_a_checkpoint_that_failed_is_discarded_and_said_to_be(
+    times: int, store: Store, tmp_path: Path, straight: Outcome, scorecard: Entry
+) -> None:
+    """Every call of every checkpoint of the run, one a run; or some of them."""
+    counted = tmp_path / "calls"
+    run = create(store, SPEC)
+    assert work(run, STEPS, before=failing(10**9, 0, counted)) == 0
+    calls = int(counted.read_text())
+    assert calls > 4 * STEPS // EVERY
+    tried = lost = 0
+    for number in range(0, calls, max(1, calls // times)):
+        run = create(store, SPEC)
+        code = work(run, STEPS, before=failing(number, number, counted))
+        tried += 1
+        said = [note for note in told(run, Notice) if "a checkpoint was discarded" in note.text]
+        announced = [record.step for record in told(run, Checkpoint)]
+        missing = set(range(0, STEPS + 1, EVERY)) - set(announced)
+        discarded = len(said) == 1 and said[0].level == "error"
+        well = code == 0 and straight.is_that_of(run) and (discarded if missing else len(said) < 2)
+        lost += not well
+    scorecard(row=13, tried=tried, lost=lost)
+
+
+@counts("times", quick=3, full=10)
+def test_a_disk_that_goes_on_failing_ends_the_run(
+    times: int, store: Store, tmp_path: Path, straight: Outcome, scorecard: Entry
+) -> None:
+    lost = 0
+    for turn in range(times):
+        run = create(store, SPEC)
+        code = work(run, STEPS, before=failing(12 + turn, float("inf"), tmp_path / "calls"))
+        status, found = run.status(), checkpoints.load_newest(run.path / "checkpoints")
+        announced = [record.step for record in told(run, Checkpoint)]
+        assert found is not None
+        assert (code, status.state, status.exit_code) == (74, "failed", 74)
+        assert status.reason.startswith("Input/output error")
+        assert [end.exit_code for end in told(run, End)] == [74]
+        assert len([n for n in told(run, Notice) if "was discarded" in n.text]) == 2
+        lost += found[0] != announced[-1] or bool(found[2])
+        assert work(run, STEPS, 2) == 0
+        lost += not straight.is_that_of(run)
+    scorecard(row=13, tried=times, lost=lost)
