@@ -6,6 +6,8 @@ last checkpoint that was announced is whole; when there is room again the run go
 the bits of an undisturbed one.
 """
 
+from pathlib import Path
+
 import pytest
 from real_runs import Outcome, create, in_state, told, undisturbed
 from waiting import until
@@ -53,6 +55,34 @@ def test_a_disk_may_be_full_at_any_moment(
         lost += not straight.is_that_of(run)
         run.delete()
         disk.make_room()
+    assert full > 0.8 * times
+    scorecard(row=12, tried=full, lost=lost)
+
+
+@counts("times", quick=4, full=40)
+def test_records_and_statuses_may_fill_the_disk(
+    times: int, disk: Disk, tmp_path: Path, scorecard: Entry
+) -> None:
+    """Nothing that is thrown away then makes room by itself, as a half-written checkpoint does."""
+    store, steps = Store(disk.root / "runs"), 300
+    spec = small(steps=steps, checkpoint_every=0, sample_every=0, validate_every=0)
+    straight = undisturbed(spec, tmp_path / "straight")
+    run, before = create(store, spec), disk.free
+    assert work(run, 1) == 0
+    least = before - disk.free + reserve.BYTES
+    full = lost = 0
+    for turn in range(times):
+        run.delete()
+        disk.make_room()
+        run = create(store, spec)
+        disk.leave(least + PAGE * (turn % 12))
+        code = work(run, steps)
+        if code:
+            full += 1
+            lost += not ended_well(run, code)
+            disk.make_room()
+            assert work(run, steps, 2) == 0
+        lost += not straight.is_that_of(run)
     assert full > 0.8 * times
     scorecard(row=12, tried=full, lost=lost)
 
