@@ -33,8 +33,8 @@ def orphaned() -> bool:
     return bool(keeper) and os.getppid() != int(keeper)
 
 
-def end_children(spared: int) -> None:
-    """Kills every child of this process but one, and what they leave behind as it is adopted.
+def end_children(spared: int = 0) -> None:
+    """Kills every child of this process but one (0: none), and what they leave as it is adopted.
 
     A process that hangs in a driver cannot be killed: it is left alone after a moment.
     """
@@ -49,9 +49,10 @@ def end_children(spared: int) -> None:
         time.sleep(0.002)
 
 
-def end_group() -> None:
+def end_family() -> None:
     """Ends this process and all it has started, if its keeper is gone, who would do that."""
     if orphaned() and os.getpgrp() == os.getpid():
+        end_children()
         os.killpg(0, signal.SIGKILL)
 
 
@@ -61,13 +62,12 @@ def adopt_orphans() -> None:
 
 
 def _children() -> set[int]:
-    """Pids of the children of this process, which has one thread; none where nobody tells."""
-    own = os.getpid()
-    try:
-        told = Path(f"/proc/{own}/task/{own}/children").read_text()
-    except OSError:
-        return set()
-    return {int(pid) for pid in told.split()}
+    """Pids of the children of this process, of each of its threads; none where nobody tells."""
+    found: set[int] = set()
+    for told in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found |= {int(pid) for pid in told.read_text().split()}
+    return found
 
 
 def _prctl(option: int, value: int) -> None:

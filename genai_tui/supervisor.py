@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from genai_tui import liveness, pulse, reserve
+from genai_tui import farewell, liveness, pulse, reserve
 from genai_tui.hanging import HangWatch
 from genai_tui.memory_kills import MemoryKills
 from genai_tui.parent import STOPS, end_children
@@ -158,8 +158,12 @@ class Keeper:
             self._start_worker()
 
     def _stopped(self, ending: Ending) -> int:
-        ended = {**_final("stopped", ending), "exit_code": 75}
-        self._write(**ended, reason="stopped before it could answer")
+        reason = f"stopped before it could answer; its last attempt ended: {ending.phrase}"
+        self._write(**{**_final("stopped", ending), "exit_code": 75}, reason=reason)
+        with contextlib.suppress(OSError):  # the status says so as well
+            farewell.say_stopped(
+                self.run / "records.jsonl", int(self.status.get("step") or 0), 75, reason
+            )
         return 75
 
     def _back_off(self, ending: Ending, delay: float) -> None:

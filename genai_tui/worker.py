@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from genai_tui.parent import end_group
+from genai_tui.parent import adopt_orphans, end_family
 
 PATIENCE_SECONDS = 3.0
 """A SIGTERM so long after the first is meant: leave at once, the last checkpoint stands. One right
@@ -45,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+        adopt_orphans()
         faulthandler.enable()
         if hasattr(signal, "SIGUSR1"):
             faulthandler.register(signal.SIGUSR1)
@@ -97,7 +98,7 @@ def _exit(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
             stream.flush()
-    end_group()
+    end_family()
     os._exit(code)
 
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from real_runs import (
@@ -176,30 +175,6 @@ def test_a_run_is_stopped_orphaned_and_shot_and_ends_the_same(run: Run, straight
 
 
 # --------------------------------------------------------------------------- workers that fail
-
-
-def test_a_stop_between_two_attempts_is_obeyed(run: Run, torch_is: Callable[[str], None]) -> None:
-    torch_is("import os; os._exit(3)")
-    launch.start(run)
-    until(lambda: run.status().restarts == 2)
-    liveness.send(keeper(run), signal.SIGTERM)
-    until(in_state(run, "stopped"), 3)
-    until(gone(keeper(run)))
-    assert run.status().attempt == 2
-
-
-def test_a_stop_right_after_the_start_is_obeyed(
-    run: Run, torch_is: Callable[[str], None], tmp_path: Path
-) -> None:
-    go = tmp_path / "go"
-    torch_is(
-        f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)\nos._exit(3)"
-    )
-    launch.start(run)
-    assert liveness.send(keeper(run), signal.SIGTERM)
-    go.touch()
-    until(in_state(run, "stopped"))
-    assert run.status().reason
 
 
 def test_a_wrong_configuration_fails_at_once(store: Store, spec: RunSpec) -> None:

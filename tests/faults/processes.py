@@ -11,8 +11,10 @@ def naming(path: Path, module: str) -> list[int]:
 
 
 def given(*words: str) -> list[int]:
-    """Pids of the processes that have all of ``words`` among their arguments."""
-    return [pid for pid in _all() if set(words) <= set(_words(pid))]
+    """Pids of the processes that have all of ``words`` among their arguments, without those that
+    they have forked, which look alike."""
+    found = [pid for pid in _all() if set(words) <= set(_words(pid))]
+    return [pid for pid in found if _parent(pid) not in found]
 
 
 def has_drawn(pid: int, least: int = 10_000) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from real_runs import create, in_state, keeper, told, undisturbed, worker
+from real_runs import create, gone, in_state, keeper, told, undisturbed, worker
 from studio import until as until_in_app
 from waiting import python, ready, until
 
@@ -57,16 +57,16 @@ async def test_one_key_resumes_a_run_whose_keeper_and_worker_were_killed(
 def shoot_both(run: Run, chance: random.Random) -> bool:
     """Kills both at a random moment; False if the run was finished first."""
     before = len(told(run, Start))
-    until(lambda: run.state() == "finished" or run.status().worker, 60)
-    if run.state() == "finished":
-        return False
-    pair = [keeper(run), worker(run)]
+    until(lambda: run.state() == "finished" or not gone(worker(run))(), 60)
     if before == 0 or chance.random() < 0.8:
         until(lambda: len(told(run, Start)) > before, 60)
         until(lambda: (run.status().checkpoint or 0) > 0, 60)
     time.sleep(chance.uniform(0, 0.5))  # the fault is to die at any moment
-    hit = [liveness.send(process, signal.SIGKILL) for process in pair]
-    return all(hit)
+    if run.state() == "finished":
+        return False
+    for process in (keeper(run), worker(run)):
+        liveness.send(process, signal.SIGKILL)
+    return run.state() != "finished"
 
 
 async def resume_with_one_key(store: Store, run: Run) -> None:

@@ -11,6 +11,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from real_runs import attempt, create, gone, in_state, keeper, reached, told, un
 from waiting import until
 
 from backends import checkpoints
-from backends.records import End, Start, Step
+from backends.records import End, Phase, Start, Step
 from faults.scorecard import Entry, counts
 from faults.small import small
 from genai_tui import launch, liveness
@@ -107,6 +108,44 @@ def test_a_sigterm_before_there_is_anything_to_save_leaves_a_record(
         lost += (status.exit_code, status.attempt, status.restarts) != (75, 1, 0)
         lost += bool(checkpoints.steps(run.path / "checkpoints"))
     scorecard(row=4, tried=len(moments), lost=lost)
+
+
+def test_a_stop_between_two_attempts_leaves_a_record(
+    store: Store, torch_is: Callable[[str], None], scorecard: Entry
+) -> None:
+    torch_is("import os; os._exit(3)")
+    run = create(store, small())
+    launch.start(run)
+    until(lambda: run.status().restarts == 2)
+    liveness.send(keeper(run), signal.SIGTERM)
+    scorecard(row=4, tried=1, lost=int(not is_stopped_by_the_keeper(run, 2)))
+
+
+def test_a_stop_that_a_dying_worker_cannot_answer_leaves_a_record(
+    store: Store, torch_is: Callable[[str], None], tmp_path: Path, scorecard: Entry
+) -> None:
+    go = tmp_path / "go"
+    wait = f"while not os.path.exists({str(go)!r}): time.sleep(0.01)"
+    torch_is(f"import os, time\n{wait}\nos._exit(3)")
+    run = create(store, small())
+    launch.start(run)
+    until(lambda: told(run, Phase))  # it says what it is at, and imports what will kill it
+    assert liveness.send(keeper(run), signal.SIGTERM)
+    go.touch()
+    scorecard(row=4, tried=1, lost=int(not is_stopped_by_the_keeper(run, 1)))
+
+
+def is_stopped_by_the_keeper(run: Run, attempts: int) -> bool:
+    guard = keeper(run)
+    until(in_state(run, "stopped"), 10)
+    until(gone(guard))
+    end, status = told(run)[-1], run.status()
+    reason = "stopped before it could answer; its last attempt ended: exit status 3"
+    return (
+        isinstance(end, End)
+        and (end.state, end.exit_code, end.reason) == ("stopped", 75, reason)
+        and (status.exit_code, status.reason, status.attempt) == (75, reason, attempts)
+    )
 
 
 def test_what_a_terminal_sends_does_nothing_to_a_worker(store: Store, scorecard: Entry) -> None:

@@ -74,24 +74,10 @@ def viewing(run: Run) -> Generator[Viewer]:
     line = f"{command} watch {run.id}; echo the shell is' 'back; exec sleep 600"
     with Terminal(["sh", "-c", line], columns=120, rows=40) as terminal:
         settings = terminal.settings()
-        [studio] = until(lambda: {*given("watch", run.id)} - before - guards(run), 30)
+        [studio] = until(lambda: {*given("watch", run.id)} - before, 30)
         viewer = Viewer(terminal, studio, settings)
         until(lambda: viewer.reads() and has_drawn(studio), 60)
         yield viewer
-
-
-def guards(run: Run) -> set[int]:
-    """Those that watch over a studio's terminal are its children and look like it."""
-    found = given("watch", run.id)
-    return {pid for pid in found if parent(pid) in found}
-
-
-def parent(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[1])
-    except OSError:
-        return 0
 
 
 @pytest.mark.parametrize(
