@@ -24,7 +24,7 @@ from backends.data import DataError
 from backends.datasets._download import cache_folder
 from backends.datasets._files import gib, open_regular, shown
 from backends.datasets._folders import Skipped
-from backends.datasets._pictures import Look
+from backends.datasets._pictures import BYTES, Look
 
 KEEP = 20 * 2**30
 """Bytes that the cache may take; beyond that the entries that were not used for longest go."""
@@ -138,6 +138,8 @@ def _digest(file: Path) -> str:
     try:
         hashed = hashlib.blake2b()
         with open_regular(file, follow=False) as stream:
+            if os.fstat(stream.fileno()).st_size > BYTES:
+                return _stamp(shown(file.name), file)  # which will not be decoded
             while piece := stream.read(1 << 20):
                 hashed.update(piece)
         return hashed.hexdigest()

@@ -78,10 +78,11 @@ def text_of(path: Path, most: int) -> str:
     """
     try:
         with open_regular(path) as file:
-            data = file.read(most + 1)
+            size = os.fstat(file.fileno()).st_size
+            data = b"" if size > most else file.read(most + 1)
     except OSError as error:
         raise DataError(f"{shown(path)} cannot be read: {error.strerror}") from None
-    if len(data) > most:
+    if max(size, len(data)) > most:
         raise DataError(f"{shown(path)} is larger than {gib(most)}: give less")
     try:
         return data.decode("utf-8-sig")

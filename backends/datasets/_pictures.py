@@ -1,5 +1,6 @@
 """Turns one picture file of any kind into a small square of bytes."""
 
+import os
 import struct
 import warnings
 import zlib
@@ -8,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from backends.datasets._folders import Skipped
 
 PIXELS = 32_000_000
 """A picture that claims more is not decoded: a file of some kB can claim any number."""
+
+BYTES = 4 * PIXELS
+"""A larger file is not opened: a sparse one costs nothing, and is read for hours."""
 
 SIDE = 4096
 """Most pixels a side of a picture that is looked at as a whole."""
@@ -81,16 +85,23 @@ def wary() -> Iterator[None]:
 def square(path: Path, look: Look) -> Square | Skipped:
     """The picture as bytes [C, size, size]: C is 1 if it is gray or wanted so, else 3."""
     try:
-        with open_regular(path, follow=False) as file, Image.open(file, "r", _formats()) as image:
-            image.draft(None, (2 * look.size, 2 * look.size))
-            image.load()
-            return _bytes(_fitted(_flat(_upright(image), look.color), look), look.color)
+        with open_regular(path, follow=False) as file:
+            if os.fstat(file.fileno()).st_size > BYTES:
+                return Skipped(path, f"larger than {BYTES // 10**6} MB")
+            return _square(file, look)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return Skipped(path, f"more than {PIXELS // 10**6} million pixels")
     except UnidentifiedImageError:
         return Skipped(path, "no known format")
     except _FAULTS:
         return Skipped(path, "damaged")
+
+
+def _square(file: BinaryIO, look: Look) -> Square:
+    with Image.open(file, "r", _formats()) as image:
+        image.draft(None, (2 * look.size, 2 * look.size))
+        image.load()
+        return _bytes(_fitted(_flat(_upright(image), look.color), look), look.color)
 
 
 def whole(path: Path, color: Literal["gray", "rgb"]) -> Square:
@@ -100,6 +111,8 @@ def whole(path: Path, color: Literal["gray", "rgb"]) -> Square:
         DataError: it cannot be read, or a side is longer than SIDE.
     """
     try:
+        if path.stat().st_size > BYTES:
+            raise DataError(f"{shown(path)} is larger than {BYTES // 10**6} MB: give less")
         with wary(), open_regular(path) as file, Image.open(file, "r", _formats()) as image:
             if max(image.size) > SIDE:
                 width, height = image.size

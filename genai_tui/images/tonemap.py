@@ -18,6 +18,7 @@ Layout = Literal["auto", "CHW", "HWC"]
 ValueRange = Literal["auto"] | tuple[float, float]
 
 MAX_PIXELS = 32_000_000
+MAX_BYTES = 4 * MAX_PIXELS
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 """Decoders that read pixels and run nothing: no EPS, no PDF, no plug-ins."""
 CHECKER = (102, 153)
@@ -89,6 +90,8 @@ def load(path: str | Path) -> Picture:
     file = Path(path)
     if not file.is_file():  # a pipe or a device would block or never end
         raise PictureError(f"{file.name} is not a file.")
+    if file.stat().st_size > MAX_BYTES:  # a sparse file costs nothing, and is read for hours
+        raise PictureError(f"{file.name} is larger than {MAX_BYTES // 1_000_000} MB.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

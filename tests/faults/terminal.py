@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
+SECONDS_OF_PATIENCE = 120.0
 _SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]P][^\x07\x1b]*(?:\x07|\x1b\\)?")
 
 
