@@ -151,9 +151,9 @@ class TrainState:
         """A copy of everything in the CPU's memory, ready for another thread to write."""
         with torch.no_grad():
             return {
-                "model": _copied(self.model.state_dict()),
-                "ema": _copied(self.ema.state_dict()) if self.ema is not None else None,
-                "optimizers": [_copied(optimizer.state_dict()) for optimizer in self.optimizers],
+                "model": copied(self.model.state_dict()),
+                "ema": copied(self.ema.state_dict()) if self.ema is not None else None,
+                "optimizers": [copied(optimizer.state_dict()) for optimizer in self.optimizers],
                 "loop": {
                     "step": step,
                     "window": self.window.state(),
@@ -255,12 +255,12 @@ def _match_layout(optimizer: torch.optim.Optimizer) -> None:
                 state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
-def _copied(value: Any) -> Any:
+def copied(value: Any) -> Any:
+    """``value`` with its tensors copied to the CPU's memory, dense."""
     if isinstance(value, Tensor):
-        copied = value.detach().to("cpu", copy=True)
-        return copied.contiguous()
+        return value.detach().to("cpu", copy=True).contiguous()
     if isinstance(value, Mapping):
-        return {key: _copied(item) for key, item in value.items()}
+        return {key: copied(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_copied(item) for item in value)
+        return type(value)(copied(item) for item in value)
     return value

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,8 +14,9 @@ from backends import catalogue, precision, records
 from backends.data import Order
 from backends.model import Batch
 from backends.records import PlanRequest, RunSpec
+from backends.saver import Saver
 from backends.seeds import generator
-from backends.state import TrainState
+from backends.state import TrainState, copied
 from backends.training import Job, train
 from benchmarks import runs
 from benchmarks.figures import Figure
@@ -33,6 +35,7 @@ def measure(folder: Path) -> Iterator[Figure]:
     yield _log_call(folder)
     yield from _throughput(folder)
     yield _stop(Store(folder / "stop"))
+    yield from _checkpoint(folder)
 
 
 # --------------------------------------------------------------------------- logging
@@ -213,3 +216,57 @@ def _until(true: Callable[[], bool], seconds: float) -> None:
         if time.monotonic() > until:
             raise TimeoutError("the run did not get there")
         time.sleep(0.01)
+
+
+# --------------------------------------------------------------------------- checkpoints
+
+SAVES = 7
+WIDTH, LAYERS = 1024, 12
+"""About 12.6 million weights, with their average and two moments: 200 MB."""
+
+
+def _checkpoint(folder: Path) -> Iterator[Figure]:
+    """How long a step waits for a checkpoint: for the copy, for all of ours, for PyTorch's."""
+    root = folder / "checkpoints"
+    root.mkdir(parents=True)
+    model = torch.nn.Sequential(*(torch.nn.Linear(WIDTH, WIDTH) for _ in range(LAYERS)))
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, WIDTH)).sum().backward()
+    optimizer.step()
+    state: dict[str, Any] = {
+        "model": model.state_dict(),
+        "ema": {name: value.clone() for name, value in model.state_dict().items()},
+        "optimizers": [optimizer.state_dict()],
+        "loop": {"step": 0},
+    }
+    saver = Saver(root, 2, lambda: None)
+    blocked: dict[str, list[float]] = {"ours": [], "waited for": [], "torch": []}
+    for number in range(SAVES):
+        begin = time.perf_counter()
+        saver.save(number, copied(state))
+        blocked["ours"].append(time.perf_counter() - begin)
+        saver.wait()
+        blocked["waited for"].append(time.perf_counter() - begin)
+        blocked["torch"].append(_torch_save(state, folder / f"torch-{number}.pt"))
+    saver.close()
+    copy, whole, theirs = (statistics.median(blocked[way]) for way in blocked)
+    yield Figure(
+        "a step waits for a checkpoint of 200 MB",
+        copy,
+        "s",
+        f"a blocking save {whole:.2f} s, torch.save and fsync {theirs:.2f} s",
+        "<= a half of either",
+        copy <= 0.5 * min(whole, theirs),
+        "the rest is written, flushed and hashed by a thread",
+    )
+
+
+def _torch_save(state: object, path: Path) -> float:
+    begin = time.perf_counter()
+    with path.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    seconds = time.perf_counter() - begin
+    path.unlink()
+    return seconds
