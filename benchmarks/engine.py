@@ -127,8 +127,8 @@ def _bare_steps(spec: RunSpec) -> Callable[[], None]:
     torch.set_num_threads(1)
     state, order = TrainState(model, config), Order(dataset.train, config.batch_size, spec.seed)
     phase, optimizer = state.phases[0], state.optimizers[0]
-    parameters = list(model.parameters())
-    averages = list(state.ema.parameters()) if state.ema is not None else []
+    parameters: list[torch.Tensor] = list(model.parameters())
+    averages: list[torch.Tensor] = list(state.ema.parameters()) if state.ema is not None else []
     counter = iter(range(10**9))
 
     def step() -> None:
