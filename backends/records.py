@@ -257,6 +257,28 @@ class Notice(Struct, tag="notice", tag_field="kind", frozen=True, kw_only=True):
     level: Literal["info", "warning", "error"] = "warning"
 
 
+class Score(Struct, tag="score", tag_field="kind", frozen=True, kw_only=True):
+    """How good the checkpoint of a step is by one ``metric``, as ``scores.jsonl`` keeps it.
+
+    ``features`` names the space in which samples are compared with held-out data; it is empty for
+    what the model itself says of that data. ``reference`` is the score that as many items of the
+    training data get: no better one is to be hoped for.
+    """
+
+    step: int
+    t: float
+    metric: str
+    value: Scalar
+    features: str = ""
+    spread: Scalar | None = None  # standard deviation, where it is measured several times
+    reference: Scalar | None = None
+    better: Literal["lower", "higher", ""] = ""
+    count: int = 0  # samples that were drawn; 0 where none were
+    real: int = 0  # held-out items
+    seed: int = 0
+    seconds: float = 0.0
+
+
 class End(Struct, tag="end", tag_field="kind", frozen=True, kw_only=True):
     """Last record of an attempt that could say goodbye."""
 
@@ -267,7 +289,7 @@ class End(Struct, tag="end", tag_field="kind", frozen=True, kw_only=True):
     reason: str = ""
 
 
-Record = Start | Step | Histogram | Sample | Checkpoint | Phase | Mark | Notice | End
+Record = Start | Step | Histogram | Sample | Checkpoint | Phase | Mark | Notice | Score | End
 
 
 # --------------------------------------------------------------------------- the small summary

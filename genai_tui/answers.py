@@ -38,7 +38,7 @@ def sample(to: BinaryIO, path: Path, step: int, request: str, out: Path) -> int:
 
     run, root = Run(path), path / "checkpoints"
     try:
-        found = _checkpoint(root, step)
+        found = checkpoint_at(root, step)
         model, numerics = catalogue.ready(run.spec(), root, found)
         asked = msgspec.json.decode(request, type=SampleRequest)
         count = samples.write(out, samples.draw(model, asked, numerics), asked)
@@ -53,7 +53,12 @@ def sample(to: BinaryIO, path: Path, step: int, request: str, out: Path) -> int:
     return 0
 
 
-def _checkpoint(root: Path, step: int) -> int:
+def checkpoint_at(root: Path, step: int) -> int:
+    """The step of a checkpoint in the folder ``root``; below 0 is the newest.
+
+    Raises:
+        CheckpointError: there is none.
+    """
     from backends.checkpoints import CheckpointError, steps
 
     there = steps(root)

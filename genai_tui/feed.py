@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from textual.message import Message
 
+from backends.records import Record
 from genai_tui import log, sample_files, stars
 from genai_tui.sample_files import Drawn
 from genai_tui.stars import FILE as STARS
@@ -69,6 +70,14 @@ class Feed:
         def __init__(self, summary: Summary) -> None:
             super().__init__()
             self.summary = summary
+
+    class ScoresRead(Message, bubble=False):
+        """The next records of a run's evaluations; ``active`` is whether one is under way."""
+
+        def __init__(self, records: list[Record], *, active: bool) -> None:
+            super().__init__()
+            self.records = records
+            self.active = active
 
     class TelemetryRead(Message, bubble=False):
         """The next samples of a run's telemetry, oldest first."""
@@ -245,7 +254,8 @@ class RunWatch:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._records = 0
+        self._records = self._scores = 0
+        self._evaluated = False
         self._telemetry = -TELEMETRY_BYTES
         self._console = -1
         self._decode = _decoder()
@@ -256,6 +266,7 @@ class RunWatch:
     def look(self) -> Iterator[Message]:
         yield from self._look_status()
         yield from self._look_records()
+        yield from self._look_scores()
         if self._has_changed(self._run.telemetry):
             reading = journal.read(self._run.telemetry, self._telemetry)
             self._telemetry = reading.offset
@@ -289,6 +300,20 @@ class RunWatch:
         self._records = chunk.offset
         if chunk.records or chunk.damaged or chunk.more:
             yield Feed.RecordsRead(chunk)
+
+    def _look_scores(self) -> Iterator[Message]:
+        """Reads what evaluations wrote; the end of one is known by its lock alone."""
+        changed = self._has_changed(self._run.scores)
+        if not changed and not self._evaluated:
+            return
+        active = self._run.is_evaluated()
+        chunk = log.read(self._run.scores, self._scores)
+        self._scores = chunk.offset
+        if chunk.more:
+            self._stamps.pop(self._run.scores, None)
+        if chunk.records or active != self._evaluated:
+            self._evaluated = active
+            yield Feed.ScoresRead(chunk.records, active=active)
 
     def _read_console(self) -> str:
         """What came since the last look; at first, and when the file was rotated, its tail."""

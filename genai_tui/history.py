@@ -19,6 +19,7 @@ from backends.records import (
     Phase,
     Record,
     Sample,
+    Score,
     Start,
     Step,
 )
@@ -107,6 +108,7 @@ class History:
         """Histograms by their names."""
         self.samples: list[Sample] = []
         self.checkpoints: list[Checkpoint] = []
+        self.scores: list[Score] = []
         self.starts: list[Start] = []
         self.crashes: list[Start] = []
         """Those starts that came after an attempt without a goodbye."""
@@ -255,6 +257,10 @@ class History:
         self.notices.append(notice)
         del self.notices[:-MOST_EVENTS]
 
+    def _fold_score(self, score: Score) -> None:
+        self.scores.append(score)
+        del self.scores[:-MOST_EVENTS]
+
     def _fold_end(self, end: End) -> None:
         self.end, self.phase = end, None
 
@@ -266,5 +272,6 @@ class History:
         Phase: _fold_phase,
         Mark: _fold_mark,
         Notice: _fold_notice,
+        Score: _fold_score,
         End: _fold_end,
     }

@@ -53,7 +53,7 @@ def catalogue(*, refresh: bool = False) -> Catalogue:
         known = _remembered(path, stamp)
         if known is not None:
             return known
-    told = _ask_worker(["describe"])
+    told = _askworker_command(["describe"])
     found = msgspec.json.decode(told, type=Catalogue)
     _remember(path, stamp, told)
     return found
@@ -148,7 +148,7 @@ class Planner:
             # A file, since a pipe that nobody reads would fill up and stop the worker.
             self._errors = tempfile.TemporaryFile()  # noqa: SIM115
             self._process = subprocess.Popen(
-                _worker(["plan"]),
+                worker_command(["plan"]),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
@@ -322,24 +322,30 @@ def sample(run: Run, request: SampleRequest, out: Path, step: int | None = None)
     """
     arguments = ["sample", str(run.path), "--out", str(out.absolute())]
     arguments += ["--step", str(-1 if step is None else step)]
-    told = _ask_worker([*arguments, "--request", records.encode(request).decode()])
+    told = _askworker_command([*arguments, "--request", records.encode(request).decode()])
     return json.loads(told)
 
 
 # --------------------------------------------------------------------------- processes
 
 
-def _worker(arguments: list[str]) -> list[str]:
+def worker_command(arguments: list[str]) -> list[str]:
+    """How a worker is started."""
     return [sys.executable, "-P", "-m", "genai_tui.worker", *arguments]
 
 
-def _ask_worker(arguments: list[str]) -> bytes:
-    done = subprocess.run(_worker(arguments), capture_output=True, stdin=subprocess.DEVNULL)
+def _askworker_command(arguments: list[str]) -> bytes:
+    done = subprocess.run(worker_command(arguments), capture_output=True, stdin=subprocess.DEVNULL)
     if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        sentence = lines[-1] if lines else f"the worker ended with {done.returncode}"
+        sentence = last_sentence(done.stderr, done.returncode)
         raise LaunchError(sentence, status=MISUSE if done.returncode == MISUSE else FAILED)
     return done.stdout
+
+
+def last_sentence(said: bytes, status: int) -> str:
+    """Why a worker failed: the last line that it said on stderr."""
+    lines = said.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"the worker ended with {status}"
 
 
 def _first_line(fd: int, seconds: float) -> str:

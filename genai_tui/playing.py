@@ -50,7 +50,7 @@ STALE_SECONDS = 3600.0
 
 def play(to: BinaryIO, path: Path) -> int:
     """Answers the asks on stdin until it is closed."""
-    _stand_back()
+    stand_back()
     pen = Pen(to)
     inbox = Inbox(sys.stdin.buffer, pen)
     sampler = Sampler(Run(path), pen, inbox)
@@ -58,7 +58,7 @@ def play(to: BinaryIO, path: Path) -> int:
         sampler.answer(inbox.next())
 
 
-def _stand_back() -> None:
+def stand_back() -> None:
     """Gives way to trainings. Linux shares a processor among sessions before it looks at the
     processes in them, so that it takes both."""
     os.nice(NICE)

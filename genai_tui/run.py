@@ -90,6 +90,11 @@ class Run:
         return self.path / "telemetry.jsonl"
 
     @property
+    def scores(self) -> Path:
+        """What evaluations found; written by the one that holds ``scores.lock``."""
+        return self.path / "scores.jsonl"
+
+    @property
     def console(self) -> Path:
         return self.path / "console.log"
 
@@ -220,6 +225,10 @@ class Run:
     def read(self, offset: int = 0, limit: int = log.LIMIT) -> log.Chunk:
         """Records after ``offset``; see :func:`genai_tui.log.read`."""
         return log.read(self.records, offset, limit)
+
+    def is_evaluated(self) -> bool:
+        """Whether an evaluation of this machine is under way."""
+        return liveness.keeper_held(self.path / "scores.lock")
 
     def command(
         self,

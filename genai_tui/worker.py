@@ -1,4 +1,4 @@
-"""The one door to PyTorch: ``python -P -m genai_tui.worker train|describe|plan|sample|play``.
+"""The one door to PyTorch: ``python -P -m genai_tui.worker train|describe|plan|sample|play|...``.
 
 Signal handlers come before everything else, so that a SIGTERM at any moment, also while torch is
 being imported, ends the run with a checkpoint where there is anything to save.
@@ -57,6 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
             from genai_tui import playing
 
             return playing.play(to, options.run)
+        if options.verb == "evaluate":
+            from genai_tui import evaluating
+
+            return evaluating.evaluate(to, options.run, options.step, options.count, options.seed)
         from genai_tui import answers
 
         if options.verb == "describe":
@@ -90,6 +94,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     sample.add_argument("--out", type=Path, required=True)
     play = verbs.add_parser("play", help="draws whatever it is asked for, a line of JSON a request")
     play.add_argument("run", type=Path)
+    evaluate = verbs.add_parser("evaluate", help="scores a checkpoint")
+    evaluate.add_argument("run", type=Path)
+    evaluate.add_argument("--step", type=int, default=-1, help="-1 is the newest")
+    evaluate.add_argument("--count", type=int, default=0, help="samples; 0 is the usual number")
+    evaluate.add_argument("--seed", type=int, default=0)
     return parser.parse_args(arguments)
 
 

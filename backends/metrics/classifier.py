@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from backends.counting import counted
+
 FEATURES = 64
 
 
@@ -66,7 +68,7 @@ def fit(
     net.to(images.device).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=1e-2)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=steps)
-    for _ in range(steps):
+    for _ in counted(range(steps), steps):
         chosen = torch.randint(len(images), (64,), generator=noise)
         x = _moved(images[chosen], noise)
         loss = F.cross_entropy(net(x), labels[chosen])

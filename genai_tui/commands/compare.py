@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from genai_tui import amounts
+from genai_tui import amounts, scores
 from genai_tui.commands import completion
 from genai_tui.commands.options import AsJson, store_of
 from genai_tui.commands.output import document, is_terminal, painted, say, width_of
@@ -65,6 +65,10 @@ def compare(
         say(painted(f"{equal} equal knobs are hidden; --all shows them", "2"))
     say()
     _print([["scalar", "", *letters], *(row for each in scalars for row in _scalar_rows(each))])
+    scored = scores.side_by_side([scores.latest(scores.read(run)) for run in found])
+    if scored:
+        say()
+        _print([["last score", *letters], *([visible(name), *texts] for name, texts in scored)])
     say(painted("* best of all, where it is known what is better and the runs learn the same", "2"))
 
 
@@ -87,7 +91,13 @@ def described(
     ids = [run.id for run in runs]
     return {
         "runs": [
-            {"id": run.id, "name": run.spec().name, "state": run.state(), "path": str(run.path)}
+            {
+                "id": run.id,
+                "name": run.spec().name,
+                "state": run.state(),
+                "path": str(run.path),
+                "scores": scores.latest(scores.read(run)),
+            }
             for run in runs
         ],
         "differences": [

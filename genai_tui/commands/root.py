@@ -11,6 +11,7 @@ from genai_tui.commands.catalogue import datasets, models
 from genai_tui.commands.compare import compare
 from genai_tui.commands.delete import delete
 from genai_tui.commands.doctor import doctor
+from genai_tui.commands.evaluate import evaluate
 from genai_tui.commands.export import export
 from genai_tui.commands.gpus import gpus
 from genai_tui.commands.listing import runs
@@ -172,6 +173,13 @@ _add(
     "sample latest --out drawn",
     "sample latest --label Sneaker --label 3 --count 16 --out shoes",
     'sample latest --prompt "ROMEO:" --length 400 --out text',
+)
+_add(
+    evaluate,
+    DRAW,
+    "evaluate latest",
+    "evaluate conv-k3f9 --step 2000 --count 500",
+    "evaluate latest --json | jq '.scores[] | {metric, value}'",
 )
 _add(tag, DRAW, "tag latest +night +best", "tag conv-k3f9 -night", "tag latest", dashes=True)
 _add(note, DRAW, "note latest 'wider, and twice the steps'", "note latest")

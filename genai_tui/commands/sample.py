@@ -102,7 +102,7 @@ def sample(
     A model refuses what it cannot be asked for: see genai-tui models.
     """
     found = run_of(context, run)
-    chosen = _checkpoint(found, step)
+    chosen = checkpoint_of(found, step)
     _check_out(out, force)
     request = SampleRequest(
         count=count or int(found.spec().train_config.get("sample_count") or 64),
@@ -171,7 +171,12 @@ def _label(word: str, names: Sequence[str], classes: Sequence[str]) -> int:
     raise UserError(sentence, status=MISUSE)
 
 
-def _checkpoint(run: Run, step: int | None) -> int:
+def checkpoint_of(run: Run, step: int | None) -> int:
+    """The step of a checkpoint that is there; the newest if None.
+
+    Raises:
+        UserError: there is none.
+    """
     there = run.checkpoint_steps()
     if not there:
         sentence = f"run {run.label} has no checkpoint yet: wait for the first one"

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from backends.records import Scalar, Start, Status, Step, number
-from genai_tui import amounts
+from genai_tui import amounts, scores
 from genai_tui.commands.options import AsJson, RunName, run_of
 from genai_tui.commands.output import document, painted, say
 from genai_tui.log import LIMIT
@@ -51,6 +51,7 @@ def described(run: Run) -> dict[str, object]:
         "scalars": last_scalars(run),
         "checkpoints": checkpoints(run),
         "samples": samples(run),
+        "scores": scores.newest(scores.read(run)),
     }
 
 
@@ -76,6 +77,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("scalars", _scalars(last_scalars(run))),
         ("checkpoints", ", ".join(f"{one.step:,} ({amounts.size(one.bytes)})" for one in saved)),
         ("samples", f"{len(drawn)} times, the newest in {drawn[-1].path}" if drawn else ""),
+        ("scores", _scores(run)),
         ("folder", str(run.path)),
     ]
     return [(title, text) for title, text in found if text]
@@ -141,3 +143,14 @@ def _word(value: int | float | bool | str | None) -> str:
 
 def _scalars(values: dict[str, Scalar]) -> str:
     return "  ".join(f"{name} {amounts.value(number(value))}" for name, value in values.items())
+
+
+def _scores(run: Run) -> str:
+    """Those of the last checkpoint that was scored."""
+    found = scores.latest(scores.read(run))
+    if not found:
+        return ""
+    said = (f"{each.metric} {amounts.value(number(each.value))}" for each in found)
+    spaces = ", ".join(sorted({each.features for each in found if each.features}))
+    where = f", pictures in {spaces}" if spaces else ""
+    return f"of step {found[0].step:,}{where}: {'  '.join(said)}"

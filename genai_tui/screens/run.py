@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
 
-from backends.records import Command, Sample
+from backends.records import Command, Notice, Sample, Score
 from genai_tui import amounts
 from genai_tui.alerts.alert import Alert
 from genai_tui.alerts.watch import AlertWatch
@@ -34,12 +34,13 @@ from genai_tui.widgets.key_bar import KeyBar
 from genai_tui.widgets.meters import Meters
 from genai_tui.widgets.run_header import RunHeader
 from genai_tui.widgets.samples import Samples
+from genai_tui.widgets.scores import Scores
 
 LOADING_SECONDS = 0.6
 """The same while an old log is read: keys go first."""
 ALERT_SECONDS = 1.0
 """What is wrong is looked for at most this often."""
-_PANELS = (ChartPanel, Samples, Meters, Console, Activity)
+_PANELS = (ChartPanel, Samples, Meters, Console, Activity, Scores)
 
 
 class RunScreen(Commanding):
@@ -120,6 +121,7 @@ class RunScreen(Commanding):
         self._painted = 0.0
         self._watch: AlertWatch | None = None
         self._alarm: Timer | None = None
+        self._opened = feed.now()
         self._behind = False  # the log is not read to its end
 
     @property
@@ -136,6 +138,7 @@ class RunScreen(Commanding):
                 with Horizontal(id="below"):
                     yield Console(id="console")
                     yield Activity(id="activity")
+                    yield Scores(id="scores")
             with Vertical(id="beside"):
                 yield Samples(id="samples")
                 yield Meters(id="meters")
@@ -169,6 +172,16 @@ class RunScreen(Commanding):
         event.taken.set()
         self._behind = event.chunk.more
         self._paint_soon(LOADING_SECONDS if event.chunk.more else 0.0)
+
+    def on_feed_scores_read(self, event: Feed.ScoresRead) -> None:
+        self.history.fold(one for one in event.records if isinstance(one, Score))
+        panel = self.query_one(Scores)
+        panel.follow(self.history.scores)
+        panel.hear(event.records, active=event.active)
+        for one in event.records:
+            if isinstance(one, Notice) and one.t >= self._opened:
+                self.say(one.text, severe=True)
+        self._show_header()
 
     def on_feed_status_read(self, event: Feed.StatusRead) -> None:
         known, self._summary = self._summary, event.summary
@@ -210,7 +223,8 @@ class RunScreen(Commanding):
         run = self._summary
         if run is None:
             return
-        self.query_one(RunHeader).show(run, self._phase(run) if run.state in LIVE else "")
+        phase = self._phase(run) if run.state in LIVE else self.query_one(Scores).phase
+        self.query_one(RunHeader).show(run, phase)
         if self._alarm is None:
             self._alarm = self.set_timer(ALERT_SECONDS, self._show_alerts)
         why = self.query_one("#why", Field)
@@ -262,6 +276,7 @@ class RunScreen(Commanding):
         self.query_one(Charts).read_at(instant)
         self.query_one(Meters).read_at(self.run.path, instant.t if instant else None)
         self.query_one(Console).read_at(instant)
+        self.query_one(Scores).read_at(instant)
         self._show_samples()
 
     def on_charts_moved(self, event: Charts.Moved) -> None:
