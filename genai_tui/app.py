@@ -214,6 +214,19 @@ class StudioApp(NavigatingApp[None], TouringApp[None], AlarmHost[None]):
 
         self.push_screen(PlaygroundScreen(Run(self.store.root / run_id), step=step))
 
+    def on_run_screen_checkpoints_wanted(self, event: "RunMessage") -> None:
+        from genai_tui.screens.checkpoints import CheckpointsScreen
+
+        self.push_screen(CheckpointsScreen(Run(self.store.root / event.run_id)))
+
+    def on_checkpoints_screen_playground_wanted(self, event: "StepMessage") -> None:
+        self.pop_screen()
+        self.open_playground(event.run_id, event.step)
+
+    def on_checkpoints_screen_fork_wanted(self, event: Commanding.ForkWanted) -> None:
+        self.pop_screen()
+        self.on_commanding_fork_wanted(event)
+
     def on_playground_screen_closed(self) -> None:
         self.pop_screen()
 
@@ -296,6 +309,12 @@ class RunMessage(Message):
     """What the App needs of a message about a run, whose module is loaded when it is wanted."""
 
     run_id: str
+
+
+class StepMessage(RunMessage):
+    """The same of a message about a checkpoint of a run."""
+
+    step: int
 
 
 class SamplesMessage(Message):

@@ -36,12 +36,14 @@ class Fork:
 
     Attributes:
         weights: the file of weights by the checkpoint's step, oldest first; not verified yet.
+        chosen: the step that the user has in mind; None is the newest.
     """
 
     run: Run
     name: str
     spec: RunSpec
     weights: dict[int, Path]
+    chosen: int | None = None
 
 
 def fork(run: Run) -> Fork:

@@ -49,6 +49,13 @@ class RunScreen(Commanding):
     class Closed(Message):
         """The user wants to go back."""
 
+    class CheckpointsWanted(Message):
+        """The user wants to see what checkpoints there are."""
+
+        def __init__(self, run_id: str) -> None:
+            super().__init__()
+            self.run_id = run_id
+
     AUTO_FOCUS = ""
     ESCAPE_TO_MINIMIZE = False  # it has a step to take back before that
     ALLOW_IN_MAXIMIZED_VIEW = "#top, KeyBar"
@@ -59,6 +66,14 @@ class RunScreen(Commanding):
         ),
         Binding("v", "samples", "samples", tooltip="All samples of the run", id="run.samples"),
         Binding("p", "playground", "playground", tooltip=PLAYGROUND, id="run.playground"),
+        Binding(
+            "K",
+            "checkpoints",
+            "checkpoints",
+            show=False,
+            tooltip="Checkpoints: whole or not, their scores; draw, fork, evaluate",
+            id="run.checkpoints",
+        ),
         Binding("f", "maximise", "maximise", tooltip="The focused panel alone, or all", id="run.f"),
         Binding(
             "left",
@@ -307,6 +322,9 @@ class RunScreen(Commanding):
 
     def action_playground(self) -> None:
         self.post_message(self.PlaygroundWanted(self.run.id))  # its summary may not be read yet
+
+    def action_checkpoints(self) -> None:
+        self.post_message(self.CheckpointsWanted(self.run.id))
 
     def action_maximise(self) -> None:
         panel = self.maximized or self._focused_panel()

@@ -204,12 +204,13 @@ def forked_data(datasets: Sequence[DatasetInfo], learns: str, fork: Fork) -> str
 
 
 def _fork_section(fork: Fork) -> Section:
-    """The first field: the checkpoint that it begins with, the newest unless another is chosen."""
+    """The first field: the checkpoint that it begins with."""
     steps = [str(step) for step in reversed(fork.weights)]
+    chosen = str(fork.chosen) if fork.chosen in fork.weights else None
     begin = Knob(
         name="from",
         kind="choice",
-        default=steps[0] if steps else None,
+        default=chosen or (steps[0] if steps else None),
         choices=steps,
         optional=True,
         help=f"step of {fork.name} whose weights it begins with; none: only its settings",
