@@ -30,6 +30,7 @@ class Archive:
         self._saver = Saver(self.root, config.keep_checkpoints, barrier)
         self._owed: tuple[Mark, ...] = ()
         self._failures = 0
+        self._begun = 0
 
     def owe(self, answers: tuple[Mark, ...]) -> None:
         """Commands that are done with the next checkpoint that is whole."""
@@ -41,6 +42,7 @@ class Archive:
         Args:
             best: the step whose checkpoint is kept for its score.
         """
+        self._begun = step
         self._saver.save(step, snapshot, lambda old: self._is_spared(old, best))
 
     def settled(self, step: int) -> Iterator[Record]:
@@ -88,7 +90,7 @@ class Archive:
         if error.errno != errno.EIO or self._failures >= MOST_FAILURES:
             raise error
         text = (
-            f"a checkpoint was discarded: the disk failed to take it ({error.strerror}); the older "
-            "ones stand"
+            f"the checkpoint at step {self._begun:,} was discarded: the disk failed to take it "
+            f"({error.strerror}); the older ones stand"
         )
         return Notice(step=step, t=time.time(), text=text, level="error")

@@ -41,9 +41,10 @@ class Feed:
         return waited
 
     def close(self) -> None:
-        """Ends the thread; what it reads is forgotten."""
+        """Ends the thread when it has read what it reads; that is forgotten, and not waited for,
+        as a loader may never come back."""
         if self._reader is not None:
-            self._reader.shutdown(wait=True, cancel_futures=True)
+            self._reader.shutdown(wait=False, cancel_futures=True)
 
     def _streamed(self, step: int) -> Items:
         known = self._next

@@ -16,6 +16,15 @@ _HOST = re.compile(r"can't allocate memory|Cannot allocate memory|std::bad_alloc
 _ASKED = re.compile(r"tried to allocate ([\d.]+ ?[KMGT]?i?B(?:ytes)?|\d+ bytes)", re.IGNORECASE)
 
 
+_REMEDIES = {
+    "sampling": "try a lower sample_count",
+    "validating": "try a lower batch_size",
+    "saving": "the copy that a checkpoint is written from needs as much as the weights, their "
+    "average and the optimizers together",
+}
+"""What may help, by what did not fit."""
+
+
 class MemoryFullError(RuntimeError):
     """Work that did not fit into memory. The message is what was asked for, where that is known.
 
@@ -47,6 +56,13 @@ def is_full(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError | MemoryFullError):
         return True
     return isinstance(error, RuntimeError) and bool(_HOST.search(str(error)))
+
+
+def told(error: BaseException, doing: str) -> str:
+    """What to say of an error at the end of a training that was ``doing`` something."""
+    if isinstance(error, MemoryFullError):  # it has been looked at where more was known
+        return str(error)
+    return sentence(doing, error, _REMEDIES.get(doing, "try a lower batch_size or a smaller model"))
 
 
 def sentence(what: str, error: BaseException, remedy: str) -> str:

@@ -33,14 +33,6 @@ __all__ = ["Job", "NotFiniteError", "train"]
 
 T = TypeVar("T")
 
-REMEDIES = {
-    "sampling": "try a lower sample_count",
-    "validating": "try a lower batch_size",
-    "saving": "the copy that a checkpoint is written from needs as much as the weights, their "
-    "average and the optimizers together",
-}
-"""What may help, by what did not fit into memory."""
-
 
 def train(job: Job) -> Iterator[Record]:
     """Trains from the newest checkpoint in ``job.folder``, or from step 0, to ``steps``.
@@ -63,7 +55,7 @@ def train(job: Job) -> Iterator[Record]:
         if not memory.is_full(error):
             raise
         yield from loop.settled()
-        yield loop.end("failed", records.EXIT_FAILED, loop.too_large(error))
+        yield loop.end("failed", records.EXIT_FAILED, memory.told(error, loop.doing))
     finally:
         loop.close()
 
@@ -370,13 +362,6 @@ class _Loop:
         for sentence in self.complaints:
             yield records.Notice(step=self.step, t=time.time(), text=sentence)
         self.complaints = []
-
-    def too_large(self, error: BaseException) -> str:
-        """What did not fit into memory, for who caught ``error``."""
-        if isinstance(error, MemoryFullError):
-            return str(error)
-        remedy = REMEDIES.get(self.doing, "try a lower batch_size or a smaller model")
-        return memory.sentence(self.doing, error, remedy)
 
     def phase(self, name: str, done: int = 0, of: int = 0) -> Phase:
         self.doing = name

@@ -1,12 +1,16 @@
 """A worker that is forked from the tests: a real process, without the seconds of its imports."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 from genai_tui.attempt import attempt
 from genai_tui.store import Run
+
+ALARM_SECONDS = 300
+"""A worker that takes longer does something for ever."""
 
 
 def work(run: Run, steps: int, number: int = 1, before: Callable[[], None] = lambda: None) -> int:
@@ -20,6 +24,7 @@ def work(run: Run, steps: int, number: int = 1, before: Callable[[], None] = lam
 
 def _attempt(path: Path, steps: int, number: int, before: Callable[[], None]) -> NoReturn:
     code = 111
+    signal.alarm(ALARM_SECONDS)
     try:
         before()
         code = attempt(path, steps, number, lambda: False)
