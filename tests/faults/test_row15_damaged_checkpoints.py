@@ -27,6 +27,7 @@ from genai_tui.store import Store
 
 STEPS, STOP, KEPT = 12, 9, (5, 6, 7, 8, 9)
 KNOBS: dict[str, Any] = {"steps": STEPS, "checkpoint_every": 1, "keep_checkpoints": len(KEPT)}
+STOPPED = "stopped"
 FILES = ("model.safetensors", "ema.safetensors", "optimizers.safetensors", "state.json")
 Damage = Callable[[Path, random.Random], None]
 
@@ -50,8 +51,9 @@ def _remove(folder: Path, chance: random.Random) -> None:
 def _swap(folder: Path, chance: random.Random) -> None:
     """A file of another checkpoint, whole in itself."""
     other = chance.choice([step for step in KEPT if not folder.name.endswith(f"{step:06d}")])
+    sound = folder.parents[2] / STOPPED / f"checkpoints/step-{other:06d}"
     name = chance.choice(FILES)
-    shutil.copy(folder.with_name(f"step-{other:06d}") / name, folder / name)
+    shutil.copy(sound / name, folder / name)
 
 
 def _rewrite(folder: Path, chance: random.Random) -> None:
@@ -88,7 +90,7 @@ def no_flush(monkeypatch: pytest.MonkeyPatch) -> None:
 def stopped(tmp_path: Path, no_flush: None) -> tuple[Path, list[Record]]:
     """A training that was stopped, with five checkpoints, and what it logged."""
     inbox = Inbox({STOP: [command("stop")]})
-    return tmp_path / "stopped", run(tmp_path / "stopped", tiny(), **KNOBS, inbox=inbox)
+    return tmp_path / STOPPED, run(tmp_path / STOPPED, tiny(), **KNOBS, inbox=inbox)
 
 
 def final(folder: Path) -> dict[str, Any]:
