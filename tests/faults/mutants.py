@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -28,7 +28,10 @@ SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One protection taken away: ``old`` becomes ``new``, and ``test`` must fail."""
+    """One protection taken away: ``old`` becomes ``new``, and ``test`` must fail.
+
+    Where two places protect against the same, ``also`` has file, old and new of the other.
+    """
 
     row: int
     why: str
@@ -36,11 +39,23 @@ class Mutant:
     old: str
     new: str
     test: str
+    also: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def edits(self) -> list[tuple[str, str, str]]:
+        """Each file with the text that is there and the one that takes its place."""
+        first = [(self.file, self.old, self.new)]
+        return first + (
+            [(self.also["file"], self.also["old"], self.also["new"])] if self.also else []
+        )
 
     def is_stale(self, root: Path) -> bool:
-        """Whether the text to be replaced is no longer there exactly once."""
-        path = root / self.file
-        return not path.is_file() or path.read_text(encoding="utf-8").count(self.old) != 1
+        """Whether a text to be replaced is no longer there exactly once."""
+        return any(_count(root / file, old) != 1 for file, old, _ in self.edits)
+
+
+def _count(path: Path, text: str) -> int:
+    return path.read_text(encoding="utf-8").count(text) if path.is_file() else 0
 
 
 def mutants(rows: list[int]) -> list[Mutant]:
@@ -72,13 +87,16 @@ class Bench:
             return "stale"
         if not self._is_sound(mutant.test):
             return "broken"
-        path = self.root / mutant.file
-        kept = path.read_text(encoding="utf-8")
-        path.write_text(kept.replace(mutant.old, mutant.new), encoding="utf-8")
+        files = {file for file, _, _ in mutant.edits}
+        kept = {file: (self.root / file).read_text(encoding="utf-8") for file in files}
+        for file, old, new in mutant.edits:
+            text = (self.root / file).read_text(encoding="utf-8")
+            (self.root / file).write_text(text.replace(old, new), encoding="utf-8")
         try:
             return "SURVIVED" if self._passes(mutant.test) else "caught"
         finally:
-            path.write_text(kept, encoding="utf-8")
+            for file, text in kept.items():
+                (self.root / file).write_text(text, encoding="utf-8")
 
     def _is_sound(self, test: str) -> bool:
         if test not in self._sound:

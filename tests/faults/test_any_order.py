@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -89,6 +90,11 @@ class AnyOrder(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ what a user does
 
+    @initialize(steps=st.integers(0, 60))
+    def begin(self, steps: int) -> None:
+        launch.start(self.run)
+        self.train(steps)
+
     @rule()
     def start(self) -> None:
         state, full = self.run.state(), self.is_full
@@ -150,7 +156,8 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(file=PLACE, place=PLACE, bit=st.integers(0, 7))
     def damage_the_newest_checkpoint(self, file: float, place: float, bit: int) -> None:
         """Unless it is the only one: what is lost with the last one is lost."""
-        if self.run.is_held() or len(self.intact) < 2:
+        self.crash()
+        if len(self.intact) < 2:
             return
         folder = checkpoints.folder_of(self.root, self.intact[-1])
         names = sorted(path.name for path in folder.iterdir())
@@ -158,7 +165,8 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(place=PLACE, bit=st.integers(0, 7))
     def damage_the_log(self, place: float, bit: int) -> None:
-        if self.run.is_held() or not self.run.records.exists():
+        self.crash()
+        if not self.run.records.exists():
             return
         before = {record.step for record in told(self.run, Step)}
         flip(self.run.records, place, bit)
@@ -170,8 +178,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(half=st.binary(min_size=1, max_size=80).filter(lambda data: b"\n" not in data))
     @precondition(lambda self: not self.is_full)
     def tear_the_log(self, half: bytes) -> None:
-        if self.run.is_held():
-            return
+        self.crash()
         with self.run.records.open("ab") as file:
             file.write(half)
 
@@ -193,6 +200,12 @@ class AnyOrder(RuleBasedStateMachine):
     def make_room(self) -> None:
         self.ballast.unlink()
 
+    def crash(self) -> None:
+        """The machine goes down."""
+        while self.run.is_held():
+            for process in self.processes("both"):
+                liveness.send(process, signal.SIGKILL)
+
     # ------------------------------------------------------------------ what always holds
 
     @invariant()
@@ -213,9 +226,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.finish()
             self.ends_as_if_nothing_had_happened()
         finally:
-            for process in self.processes("both"):
-                liveness.send(process, signal.SIGKILL)
-            until(lambda: not self.run.is_held())
+            self.crash()
             self.ballast.unlink(missing_ok=True)
             shutil.rmtree(self.store.root)
 
@@ -283,7 +294,7 @@ def flip(path: Path, place: float, bit: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("examples", "steps"), [(2, 8), pytest.param(60, 25, marks=pytest.mark.faults_long)]
+    ("examples", "steps"), [(4, 12), pytest.param(60, 25, marks=pytest.mark.faults_long)]
 )
 def test_a_run_survives_all_faults_in_any_order(
     examples: int, steps: int, disk: Path, forked: Zygote, tmp_path: Path
@@ -298,6 +309,7 @@ def test_a_run_survives_all_faults_in_any_order(
             stateful_step_count=steps,
             deadline=None,
             database=None,
+            derandomize=True,
             phases=[Phase.generate],  # what processes do is never the same again
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),

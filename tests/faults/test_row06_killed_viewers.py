@@ -51,6 +51,10 @@ class Viewer:
         self.terminal.settle(0.1, 2)
         return back and is_sane(self.terminal.output)
 
+    def is_restored(self) -> bool:
+        """Whether the kernel treats the line as before."""
+        return self.terminal.settings() == self.settings
+
     def reads(self) -> bool:
         """Takes what is written meanwhile, as a terminal does; a writer would wait for it."""
         return self.terminal.listen(0.05) >= 0

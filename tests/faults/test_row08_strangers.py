@@ -4,6 +4,7 @@ A stranger is never signalled and never taken for the worker; a lock is worth wh
 worth; a dead process that nobody has waited for is dead.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from genai_tui.store import Run, RunError, Store
 from genai_tui.telemetry.record import Process as Row
 
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
+PR_SET_CHILD_SUBREAPER = 36
 ASLEEP = "import time; time.sleep(600)"
 NOTES_SIGNALS = (
     "import signal; signal.signal(15, lambda *_: print('hit', flush=True));"
@@ -36,7 +38,26 @@ needs_pids = pytest.mark.skipif(
 )
 
 
+@pytest.fixture
+def reaper() -> Iterator[None]:
+    """This process waits for what the runs leave behind: until somebody does, a pid is taken."""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    yield
+    prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def bury(run: Run, pair: list[Identity]) -> None:
+    """Waits for a keeper and worker that were killed, and for the poller, of the same session."""
+    pollers = naming(run.path, "telemetry")
+    for process in pair:
+        os.waitpid(process.pid, 0)
+    for pid in pollers:
+        os.waitpid(pid, 0)
+
+
 @needs_pids
+@pytest.mark.usefixtures("reaper")
 @counts("deaths", quick=1, full=20)
 def test_a_stranger_with_a_reused_pid_is_never_signalled_and_never_ours(
     deaths: int, store: Store, torch_is: Callable[[str], None], scorecard: Entry
@@ -47,10 +68,10 @@ def test_a_stranger_with_a_reused_pid_is_never_signalled_and_never_ours(
         run = create(store, small())
         launch.start(run)
         pair = [keeper(run), worker(run)]
+        until(lambda run=run: naming(run.path, "telemetry"))
         for process in pair:
             liveness.send(process, signal.SIGKILL)
-        until(gone(*pair))
-        until(lambda run=run: not naming(run.path, "telemetry"))  # it is of the keeper's session
+        bury(run, pair)
         strangers = [stranger for process in pair if (stranger := with_pid(process.pid))]
         if len(strangers) < len(pair):
             continue  # somebody else was faster
