@@ -23,6 +23,7 @@ from genai_tui import settings as preferences
 from genai_tui.alarm_host import AlarmHost
 from genai_tui.feed import Feed
 from genai_tui.images.detect import Graphics, detect
+from genai_tui.keys_in_order import KeysInOrder
 from genai_tui.last_hop import Visible, VisibleErrors
 from genai_tui.navigating import NavigatingApp
 from genai_tui.screens.commanding import Commanding
@@ -50,7 +51,7 @@ def _run_commands() -> type[Provider]:
     return RunCommands
 
 
-class StudioApp(NavigatingApp[None], TouringApp[None], AlarmHost[None]):
+class StudioApp(NavigatingApp[None], TouringApp[None], AlarmHost[None], KeysInOrder[None]):
     """The screens of genai-tui. It reads runs and never imports what trains them."""
 
     TITLE = "genai-tui"

@@ -11,6 +11,7 @@ import build_runs
 import pytest
 from build_runs import NOW
 from studio import StillFeed, screen_text, studio, until
+from textual import events
 from textual.pilot import Pilot
 
 from backends.records import Start, Step
@@ -383,6 +384,20 @@ async def test_a_search_that_finds_nothing_says_so(store: Store, live: Run) -> N
         assert "0 of 7" in look.bar
         assert "no chart has such a name" in screen_text(look.screen.app)  # pyright: ignore
         await look.press("slash", "escape")
+        assert len(look.names) == 7
+
+
+async def test_a_search_that_finds_nothing_goes_on_in_its_field(store: Store, live: Run) -> None:
+    async with looking(store, live) as look:
+        for key in "/zqxvkl":  # as a terminal hands them over, in one read
+            look.screen.app.post_message(events.Key("slash" if key == "/" else key, key))
+        search = look.screen.query_one(ChartSearch)
+        await until(look.pilot, lambda: search.value == "zqxvkl")
+        assert look.names == []
+        assert search.has_focus
+        await look.press(*["backspace"] * 6, "k", "l")
+        assert look.names == ["kl"]
+        await look.press("escape")
         assert len(look.names) == 7
 
 

@@ -268,9 +268,6 @@ class GpusScreen(Commanding):
     def action_filter(self) -> None:
         self.query_one(ProcessFilter).take_focus()
 
-    def on_line_table_typed_ahead(self, event: ProcessTable.TypedAhead) -> None:
-        self.query_one(ProcessFilter).take_focus(event.character)
-
     def on_input_changed(self, event: Input.Changed) -> None:
         table = self.query_one(ProcessTable)
         table.look(replace(table.view, words=event.value))

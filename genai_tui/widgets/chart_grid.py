@@ -69,7 +69,8 @@ class ChartGrid(Container):
         self._settle()
         self.can_focus = not names  # keys have to go somewhere
         if not names:
-            self.focus()
+            if chosen is not None or self.screen.focused is None:
+                self.focus()
         elif chosen is not None and chosen.group in names:
             self.focus_on(chosen.group)
         elif chosen is not None or self.screen.focused in (None, self):
@@ -82,10 +83,12 @@ class ChartGrid(Container):
         """Draws the charts in sight, one after another: keys come in between."""
         idle = not self._waiting
         self._waiting = sorted(self.shown, key=lambda chart: not chart.has_focus)
-        if idle and self._waiting:
+        if idle:
             self._draw_next()
 
     def _draw_next(self) -> None:
+        if not self._waiting:
+            return  # a search has hidden them all meanwhile
         self._draw(self._waiting.pop(0))
         if self._waiting:
             self.call_later(self._draw_next)

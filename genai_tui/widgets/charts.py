@@ -333,7 +333,10 @@ class Charts(Vertical):
 
     def _end_search(self) -> None:
         self.query_one(ChartSearch).display, self.query_one(ChartBar).display = False, True
-        self.grid.focus_on(*self.shelf.names[:1])
+        if self.shelf.names:
+            self.grid.focus_on(self.shelf.names[0])
+        else:
+            self.grid.focus()
 
     def _arrange(self) -> None:
         self.grid.put(self.shelf.names)

@@ -8,7 +8,6 @@ from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
-from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -23,20 +22,11 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     Subclasses say what a line and the titles are; they call `follow` when the lines change.
 
     Attributes:
-        FILTER: id of the key after which what is typed is for a filter; empty where there is none.
         ACTIVE, RESTING: behind the line under the cursor, with the focus and without.
     """
 
-    FILTER: ClassVar[str] = ""
     ACTIVE: ClassVar[tuple[str, float]] = ("primary", 0.3)
     RESTING: ClassVar[tuple[str, float]] = ("foreground", 0.1)
-
-    class TypedAhead(Message):
-        """A character that was typed while the filter was on its way, for the filter."""
-
-        def __init__(self, character: str) -> None:
-            super().__init__()
-            self.character = character
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "move(1)", "down", show=False, tooltip="To the next line", id="move.down"),
@@ -65,7 +55,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._painted: dict[int, Strip] = {}
         self._compact: dict[int, tuple[Strip, CompactStrip]] = {}
         self._known_base: Style | None = None
-        self._filter_comes = False
 
     def titles(self) -> list[Segment]:
         """The line above all others."""
@@ -209,20 +198,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._known_base = None
         super().notify_style_update()
 
-    def on_key(self, event: events.Key) -> None:
-        """Passes on what is typed between the key of the filter and the filter's having focus."""
-        if not self.FILTER or not event.is_printable or not event.character:
-            return
-        if self._filter_comes:
-            event.stop()
-            event.prevent_default()
-            self.post_message(self.TypedAhead(event.character))
-            return
-        active = self.screen.active_bindings.get(event.key)
-        self._filter_comes = active is not None and active.binding.id == self.FILTER
-
     def on_focus(self) -> None:
-        self._filter_comes = False
         self.repaint_changed()
 
     def on_blur(self) -> None:

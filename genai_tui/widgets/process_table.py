@@ -49,11 +49,10 @@ class ProcessFilter(Input):
             placeholder="pid, user, command or run", compact=True, select_on_focus=False
         )
 
-    def take_focus(self, typed: str = "") -> None:
-        """Takes the focus, and what was typed before it came."""
+    def take_focus(self) -> None:
+        """Takes the focus, and the line that it needs."""
         self.display = True
         self.screen.set_focus(self)
-        self.insert_text_at_cursor(typed)
 
     def action_leave(self) -> None:
         self.value = ""
@@ -83,7 +82,6 @@ class ProcessTable(LineTable):
     class Looked(Message):
         """The list is looked at in another way."""
 
-    FILTER = "gpus.filter"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "open run", tooltip="Watch the process's run", id="gpus.open"),
         Binding("k", "signal", "signal", tooltip="Send a signal, after asking", id="gpus.signal"),

@@ -48,11 +48,8 @@ class RunFilter(Horizontal):
         yield Input(placeholder=EXAMPLE, compact=True)
         yield Field()
 
-    def take_focus(self, typed: str = "") -> None:
-        """Takes the focus, and what was typed before it came."""
-        line = self.query_one(Input)
-        self.screen.set_focus(line)
-        line.insert_text_at_cursor(typed)
+    def take_focus(self) -> None:
+        self.screen.set_focus(self.query_one(Input))
 
     def tell(self, problem: str) -> None:
         """Says what is wrong, or nothing."""

@@ -34,7 +34,6 @@ class RunList(Vertical):
         self._shows_archived = False
         self._marked: frozenset[str] = frozenset()
         self._filter: RunFilter | None = None
-        self._typed_ahead = ""
         self._reading = False
 
     def compose(self) -> ComposeResult:
@@ -88,15 +87,7 @@ class RunList(Vertical):
         if self._filter is None:
             self._filter = RunFilter()
             await self.mount(self._filter)
-        self._filter.take_focus(self._typed_ahead)
-        self._typed_ahead = ""
-
-    def on_line_table_typed_ahead(self, event: RunTable.TypedAhead) -> None:
-        event.stop()
-        if self._filter is not None and self._filter.is_mounted:
-            self._filter.take_focus(event.character)
-        else:
-            self._typed_ahead += event.character
+        self._filter.take_focus()
 
     async def clear_filter(self) -> None:
         """Shows all runs again."""

@@ -38,7 +38,6 @@ class RunTable(LineTable):
             super().__init__()
             self.run = run
 
-    FILTER = "runs.filter"
     RESTING = LineTable.ACTIVE
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "open", tooltip="Watch the run", id="runs.open"),
