@@ -12,11 +12,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from genai_tui import farewell, liveness, pulse, reserve
+from genai_tui.ending import FINAL, Ending
 from genai_tui.hanging import HangWatch
 from genai_tui.memory_kills import MemoryKills
 from genai_tui.parent import STOPS, end_children
@@ -32,39 +33,6 @@ LEAVE_SECONDS = 30.0
 """How long it may take after that to save and leave, as one can that was only stopped."""
 
 _PLAIN: Mapping[str, str] = {}
-FINAL = {0: "finished", 75: "stopped", 70: "failed", 74: "failed", 77: "failed", 78: "failed"}
-"""Exit codes of a worker that has said how it ended; anything else is a crash."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a process ended.
-
-    Attributes:
-        why: what else is known of a signal.
-        hung: what it did not do any more, where the keeper ended it for that.
-    """
-
-    code: int
-    signal: int
-    why: str = ""
-    hung: str = ""
-
-    @property
-    def phrase(self) -> str:
-        if self.hung:
-            return self.hung
-        if not self.signal:
-            return f"exit status {self.code}"
-        known = self.signal in set(signal.Signals)  # real-time signals have no names
-        name = signal.Signals(self.signal).name if known else f"signal {self.signal}"
-        return f"killed by {name}{f', {self.why}' if self.why else ''}"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the worker has said how it ended, and was not ended by the keeper."""
-        ended = self.code in FINAL and not self.signal
-        return ended and not (self.hung and FINAL[self.code] == "stopped")
 
 
 class Keeper:
