@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from backends.records import UNREADABLE
 from genai_tui.atomic import write_atomic
+from genai_tui.regular import opened
 from genai_tui.visible import visible
 
 FILE = "annotation.json"
@@ -41,7 +42,7 @@ _decode = msgspec.json.Decoder(Annotation).decode
 def read(run: Path) -> Annotation:
     """The annotation in a run's folder; the empty one where there is none that can be read."""
     try:
-        with (run / FILE).open("rb") as file:
+        with opened(run / FILE) as file:
             found = _decode(file.read(MOST_BYTES))
     except (OSError, *UNREADABLE):
         return Annotation()

@@ -4,6 +4,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from genai_tui.regular import UNFOLLOWED
+
 
 def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Replaces a file, so that a reader finds the old content or the new and nothing between.
@@ -11,7 +13,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
     What is ``durable`` survives a power cut right after.
     """
     hidden = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    fd = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | UNFOLLOWED, 0o600)
     try:
         with open(fd, "wb") as file:
             file.write(data)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from genai_tui.errors import UserError
+from genai_tui.regular import opened
 from genai_tui.run import Run
 
 MOST_BYTES = 1 << 26
@@ -37,5 +38,5 @@ def known_classes(run: Run) -> list[str]:
 def _content(path: Path) -> bytes:
     if not path.is_file():  # a pipe would never end
         raise FileNotFoundError(f"there is no file {path.name}")
-    with path.open("rb") as file:
+    with opened(path) as file:
         return file.read(MOST_BYTES)

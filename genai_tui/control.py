@@ -9,6 +9,7 @@ from pathlib import Path
 
 from backends import records
 from backends.records import Command, SampleRequest, Verb
+from genai_tui.regular import opened
 
 
 def put(
@@ -76,9 +77,11 @@ def clear(folder: Path) -> None:
 def _content(path: Path) -> bytes:
     """What a file says; nothing if it may not be read, as where root has left it."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return file.read(1 << 16)
-    except PermissionError:
+    except FileNotFoundError:
+        raise
+    except OSError:
         return b""
 
 

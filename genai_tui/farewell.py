@@ -9,6 +9,8 @@ import time
 import zlib
 from pathlib import Path
 
+from genai_tui.regular import UNFOLLOWED
+
 
 def say_stopped(path: Path, step: int, exit_code: int, reason: str) -> None:
     """Appends the end of a run that was stopped to its records. Only while there is no worker.
@@ -19,7 +21,7 @@ def say_stopped(path: Path, step: int, exit_code: int, reason: str) -> None:
     told = {"kind": "end", "step": step, "t": time.time(), "state": "stopped"}
     body = json.dumps({**told, "exit_code": exit_code, "reason": reason})[:-1].encode()
     line = b'%b,"crc":"%08x"}\n' % (body, zlib.crc32(body))
-    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | UNFOLLOWED, 0o600)
     try:
         size = os.fstat(fd).st_size
         if size and os.pread(fd, 1, size - 1) != b"\n":

@@ -16,6 +16,7 @@ from textual.message import Message
 
 from backends.records import Record
 from genai_tui import log, sample_files, stars
+from genai_tui.regular import opened
 from genai_tui.sample_files import Drawn
 from genai_tui.stars import FILE as STARS
 from genai_tui.stars import Keepsake
@@ -318,7 +319,7 @@ class RunWatch:
     def _read_console(self) -> str:
         """What came since the last look; at first, and when the file was rotated, its tail."""
         try:
-            with self._run.console.open("rb") as file:
+            with opened(self._run.console) as file:
                 size = file.seek(0, 2)
                 start = self._console if 0 <= self._console <= size else 0
                 if start < size - CONSOLE_BYTES or start != self._console:

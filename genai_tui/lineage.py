@@ -13,6 +13,7 @@ from pathlib import Path
 
 from backends.records import RunSpec
 from genai_tui.errors import MISUSE
+from genai_tui.regular import opened
 from genai_tui.store import Run, RunError, Store
 
 FORKED_STEPS = 200
@@ -90,7 +91,7 @@ def keep(origin: Origin, run: Path) -> None:
     """
     hidden = run / f".{WEIGHTS}"
     try:
-        with origin.weights.open("rb") as source, hidden.open("xb") as target:
+        with opened(origin.weights) as source, hidden.open("xb") as target:
             shutil.copyfileobj(source, target)
             target.flush()
             os.fsync(target.fileno())
@@ -106,7 +107,7 @@ def _verified(folder: Path) -> Path:
     name, promised = _named(folder)
     with contextlib.suppress(OSError):
         if name:
-            with (folder / name).open("rb") as file:
+            with opened(folder / name) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             if digest == promised:
                 return folder / name
@@ -116,7 +117,8 @@ def _verified(folder: Path) -> Path:
 def _named(folder: Path) -> tuple[str, str]:
     """Name and SHA-256 of the weights, as the manifest has them; empty where it has none."""
     try:
-        files = json.loads((folder / "manifest.json").read_bytes())["files"]
+        with opened(folder / "manifest.json") as file:
+            files = json.load(file)["files"]
         name = "ema.safetensors" if "ema.safetensors" in files else "model.safetensors"
         return name, str(files[name]["sha256"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -14,6 +14,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from genai_tui.regular import UNFOLLOWED
+
 _FLOCK = "hhqqi4x"  # struct flock of Linux on 64 bits: type, whence, start, len, pid
 
 
@@ -89,7 +91,7 @@ def hold_keeper(path: Path) -> int:
     Raises:
         LockHeldError: another keeper holds it.
     """
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | UNFOLLOWED, 0o600)
     for _ in range(20):  # a viewer that looks at the lock holds it for microseconds
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -109,7 +111,7 @@ def hold_worker(path: Path) -> int:
     Raises:
         LockHeldError: another worker holds it.
     """
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | UNFOLLOWED, 0o600)
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -121,7 +123,7 @@ def hold_worker(path: Path) -> int:
 def keeper_held(path: Path) -> bool:
     """Whether some process holds the keeper's lock."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | UNFOLLOWED)
     except OSError:
         return False
     try:
@@ -137,7 +139,7 @@ def keeper_held(path: Path) -> bool:
 def worker_held(path: Path) -> bool:
     """Whether some other process holds the worker's lock."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | UNFOLLOWED)
     except OSError:
         return False
     try:

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from backends import records
 from backends.records import Record
+from genai_tui.regular import UNFOLLOWED, opened
 
 _TAIL = len(b',"crc":"00000000"}')
 LIMIT = 1 << 20
@@ -25,7 +26,7 @@ class Log:
     """The writer's end. It seals the torn tail of an earlier writer and never truncates."""
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | UNFOLLOWED, 0o600)
         size = os.fstat(self._fd).st_size
         if size and os.pread(self._fd, 1, size - 1) != b"\n":
             os.write(self._fd, b"\n")
@@ -110,14 +111,28 @@ def read(path: Path, offset: int = 0, limit: int = LIMIT) -> Chunk:
     A missing file has no records. A file that shrank is read from its beginning.
     """
     try:
-        with open(path, "rb") as file:
+        with opened(path) as file:
             size = os.fstat(file.fileno()).st_size
             offset = offset if offset <= size else 0
             file.seek(offset)
             data = file.read(limit)
+            chunk = _split(data, offset, size, limit)
+            if chunk.offset == offset + limit and not chunk.records:
+                chunk.offset = _past_hole(file.fileno(), chunk.offset, size)
+                chunk.more = chunk.offset < size
+            return chunk
     except FileNotFoundError:
         return Chunk()
-    return _split(data, offset, size, limit)
+    except OSError:  # a link, a FIFO, or nothing that we may read
+        return Chunk(offset=offset)
+
+
+def _past_hole(fd: int, offset: int, size: int) -> int:
+    """Where there is something again: a sparse file of a terabyte costs nothing but the reading."""
+    try:
+        return os.lseek(fd, offset, os.SEEK_DATA)
+    except OSError:  # nothing but a hole to the end
+        return size
 
 
 def _split(data: bytes, offset: int, size: int, limit: int) -> Chunk:

@@ -18,6 +18,7 @@ from msgspec import Struct, field
 
 from backends.knob import Knob
 from backends.records import UNREADABLE, Modality, SampleRequest, Step
+from genai_tui.regular import opened
 from genai_tui.run import Run, RunError
 
 FOLDER, WATCH = "playground", "watch"
@@ -187,7 +188,7 @@ def results(run: Run) -> list[Result]:
 def result(run: Run, id: str) -> Result | None:
     """One result; None if there is none that can be read."""
     try:
-        with (folder_of(run, id) / "request.json").open("rb") as file:
+        with opened(folder_of(run, id) / "request.json") as file:
             document = file.read(_DOCUMENT_LIMIT)
         kept = msgspec.json.decode(document, type=Kept)
     except (OSError, RunError, *UNREADABLE):
@@ -250,7 +251,8 @@ def frames(run: Run, result: Result, what: str) -> list[Path]:
 def tokens(run: Run, result: Result, index: int) -> Tokens | None:
     """How a text was written; None where nobody watched."""
     try:
-        document = (folder_of(run, result.id) / WATCH / f"{index:03d}.json").read_bytes()
+        with opened(folder_of(run, result.id) / WATCH / f"{index:03d}.json") as file:
+            document = file.read(_DOCUMENT_LIMIT)
         return msgspec.json.decode(document, type=Tokens)
     except (OSError, *UNREADABLE):
         return None

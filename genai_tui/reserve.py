@@ -7,6 +7,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from genai_tui.regular import UNFOLLOWED
+
 NAME = ".reserve"
 BYTES = 1 << 17
 """For a status, the last records and what is printed."""
@@ -16,7 +18,7 @@ def hold(run: Path) -> None:
     """Takes the room; without it, where there is none any more, the run begins all the same."""
     fd = -1
     try:
-        fd = os.open(run / NAME, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(run / NAME, os.O_WRONLY | os.O_CREAT | UNFOLLOWED, 0o600)
         os.posix_fallocate(fd, 0, BYTES)
     except (OSError, AttributeError):  # a disk that is full already, a system that cannot do it
         release(run)

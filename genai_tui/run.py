@@ -16,6 +16,7 @@ from backends.records import FORMAT, Command, RunSpec, SampleRequest, State, Sta
 from genai_tui import annotations, control, liveness, log
 from genai_tui.annotations import Annotation
 from genai_tui.errors import MISUSE, UserError
+from genai_tui.regular import opened
 from genai_tui.visible import visible
 
 T = TypeVar("T")
@@ -28,6 +29,8 @@ LIVE: frozenset[Seen] = frozenset({*TRAINING, "queued"})
 """What somebody is at: a keeper that trains, or waits for its turn."""
 FLEETING: frozenset[Seen] = frozenset({*LIVE, "broken"})
 """What may change without a new status: a process dies, a folder is filled."""
+MOST_BYTES = 1 << 24
+"""A larger ``run.json`` or ``status.json`` is none."""
 HEARTBEAT_SECONDS = 15.0
 """On another host's run: how old a heartbeat may be before the run counts as interrupted."""
 
@@ -247,6 +250,8 @@ class Run:
         if state not in LIVE or (state == "queued" and verb != "stop"):
             needs = f"{verb} needs a run that is training"
             raise RunError(f"run {self.label} is {state}: {needs}", status=MISUSE)
+        if self.control.is_symlink():
+            raise RunError(f"{self.control} is a link, which leads out of the run")
         command = control.put(self.control, verb, request=request, knob=knob, value=value)
         if verb == "stop":
             self._hurry()
@@ -322,15 +327,18 @@ def _check(name: str | None, tags: Sequence[str] | None, note: str | None) -> No
 
 def _decode(path: Path, decode: Callable[[bytes], T]) -> T:
     try:
-        with open(path, "rb", buffering=0) as file:
-            return decode(file.readall())
+        with opened(path) as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise RunError(f"{path} is damaged: it has over {MOST_BYTES >> 20} MiB")
+        return decode(data)
     except records.UNREADABLE as error:
         raise RunError(f"{path} is damaged: {error}") from None
 
 
 def _steps(folder: Path) -> list[tuple[int, Path]]:
     try:
-        names = os.listdir(folder)
+        names = [] if folder.is_symlink() else os.listdir(folder)
     except OSError:
         return []
     found = ((name.split("-")[1], folder / name) for name in names if name.startswith("step-"))

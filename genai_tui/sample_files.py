@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from backends.records import UNREADABLE, SampleRequest
+from genai_tui.regular import opened
 
 TEXT_BYTES = 1 << 16
 """A longer text is shown up to here."""
@@ -120,7 +121,7 @@ def told(run: Path, relative: str) -> Told:
     if not relative or not _is_inside(path, run) or not path.is_file():
         return Told()
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return _decode_told(file.read(TOLD_BYTES))
     except (OSError, *UNREADABLE):
         return Told()
@@ -144,7 +145,7 @@ def folder_of(path: str) -> str:
 def read_text(path: Path) -> str:
     """The text of one sample; what cannot be read says so in its place."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             data = file.read(TEXT_BYTES)
     except OSError as error:
         return f"({path.name} cannot be read: {error.strerror})"

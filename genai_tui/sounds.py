@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genai_tui.differences import Picture, heat_colours
+from genai_tui.regular import opened
 
 MOST_SAMPLES = 4_000_000
 """Of a longer sound the beginning is drawn: a minute and a half at 44.1 kHz."""
@@ -58,7 +59,7 @@ def read(path: Path) -> Sound:
         SoundError: it cannot be read as one.
     """
     try:
-        with path.open("rb") as file, wave.open(file) as sound:
+        with opened(path) as file, wave.open(file) as sound:
             width, channels, rate = (
                 sound.getsampwidth(),
                 sound.getnchannels(),

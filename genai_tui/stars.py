@@ -10,6 +10,7 @@ import msgspec
 
 from backends.records import FORMAT, UNREADABLE
 from genai_tui.atomic import write_atomic
+from genai_tui.regular import opened
 from genai_tui.run import RunError
 
 FILE = "stars.json"
@@ -62,7 +63,7 @@ def put(run: Path, relative: str, keepsake: Keepsake) -> dict[str, Keepsake]:
 def _read(path: Path) -> Stars:
     if path.exists() and not path.is_file():  # a pipe would never end
         raise RunError(f"{path} is no file; move it away to star anew")
-    with path.open("rb") as file:
+    with opened(path) as file:
         data = file.read(MOST_BYTES)
     try:
         stars = _decode(data)

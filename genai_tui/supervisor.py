@@ -21,6 +21,7 @@ from genai_tui.ending import FINAL, Ending
 from genai_tui.hanging import HangWatch
 from genai_tui.memory_kills import MemoryKills
 from genai_tui.parent import STOPS, end_children
+from genai_tui.regular import opened
 from genai_tui.turns import Turns
 from genai_tui.waiting_room import WaitingRoom
 
@@ -282,7 +283,7 @@ class Keeper:
 
     def _with_last_line(self, reason: str) -> str:
         try:
-            with open(self.run / "console.log", "rb") as file:
+            with opened(self.run / "console.log") as file:
                 file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
                 lines = file.read().decode(errors="replace").splitlines()
         except OSError:
@@ -324,7 +325,8 @@ def _final(state: str, ending: Ending) -> dict[str, Any]:
 def read(path: Path) -> dict[str, Any]:
     """The JSON object in a file; empty where there is none that can be read."""
     try:
-        found: Any = json.loads(path.read_bytes())
+        with opened(path) as file:
+            found: Any = json.load(file)
     except (OSError, ValueError):
         return {}
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from backends.records import UNREADABLE
 from genai_tui.atomic import write_atomic
+from genai_tui.regular import opened
 
 FILE = "alerts.json"
 FORMAT = 1
@@ -41,7 +42,7 @@ def add(run: Path, ids: Iterable[str]) -> None:
 
 def _read(run: Path) -> Told:
     try:
-        with (run / FILE).open("rb") as file:
+        with opened(run / FILE) as file:
             found = _decode(file.read(MOST_BYTES))
     except (OSError, *UNREADABLE):
         return Told()

@@ -9,6 +9,7 @@ import typer
 
 from genai_tui.commands.options import RunName, run_of
 from genai_tui.commands.output import say, tell
+from genai_tui.regular import opened
 from genai_tui.store import LIVE, Run
 from genai_tui.visible import visible
 
@@ -53,7 +54,7 @@ def lines(run: Run, follow: bool) -> Iterator[str]:
 def _piece(path: Path, offset: int) -> tuple[bytes, int]:
     """The next bytes of a file that may not be there yet, or may have been rotated."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             size = file.seek(0, 2)
             file.seek(offset if offset <= size else 0)
             data = file.read(CHUNK)

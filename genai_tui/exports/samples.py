@@ -15,6 +15,7 @@ from genai_tui.exports import files, sheets
 from genai_tui.exports.files import ExportError
 from genai_tui.exports.sheets import Captioned
 from genai_tui.images.tonemap import Picture, PictureError, load
+from genai_tui.regular import opened
 from genai_tui.run import Run
 from genai_tui.sample_files import Drawn, SampleFiles, Told, label_of
 from genai_tui.visible import slug, visible
@@ -228,7 +229,7 @@ def _tiles(subject: Subject) -> Iterator[Captioned]:
 
 
 def _fill_copy(path: Path, file: BinaryIO) -> None:
-    with path.open("rb") as source:
+    with opened(path) as source:
         shutil.copyfileobj(source, file)
 
 

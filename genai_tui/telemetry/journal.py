@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from genai_tui.regular import opened
 from genai_tui.telemetry.record import Telemetry, decode, encode
 
 NAME = "telemetry.jsonl"
@@ -62,7 +63,7 @@ def read(path: Path, offset: int = 0, limit: int = 1000) -> Reading:
     read at all gives nothing. Nothing more to read: the offset did not move.
     """
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             start = _seek(file, offset)
             chunk = file.read(READ_BYTES)
     except FileNotFoundError:
@@ -101,7 +102,7 @@ def _from(path: Path, begin: float, end: float) -> Iterator[Telemetry]:
 def _find(path: Path, t: float) -> int:
     """The offset of a line that is at, or a little before, the first sample not older than t."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             low, high = 0, file.seek(0, os.SEEK_END)
             while high - low > CLOSE_BYTES:
                 middle = (low + high) // 2

@@ -45,6 +45,7 @@ PAYLOADS = {
 
 _STRINGS = re.compile(r"\x1b([\]P_^Xk])([^\x07\x1b]*(?:\x1b\x1b[^\x07\x1b]*)*)(?:\x07|\x1b\\)?")
 _CSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_BARE = re.compile(r"\x1b(?![78=>(]).?")
 _FORBIDDEN = re.compile(
     "[\x80-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f\x7f]"
 )
@@ -56,8 +57,8 @@ def obeyed(output: str) -> list[str]:
     wrong = [f"string {kind}{body[:60]!r}" for kind, body in _STRINGS.findall(output) if _is(body)]
     wrong += [f"sequence {found!r}" for found in _CSI.findall(output) if ODD in found]
     wrong += [f"character {found!r}" for found in sorted(set(_FORBIDDEN.findall(output)))]
-    bare = _CSI.sub("", _STRINGS.sub("", output))
-    return wrong + [f"reset {found!r}" for found in re.findall("\x1bc|\x1b\\[\\D?1049l\x1b", bare)]
+    bare = _STRINGS.sub("", _CSI.sub("", output))
+    return wrong + [f"escape {found!r}" for found in _BARE.findall(bare)]
 
 
 def _is(body: str) -> bool:

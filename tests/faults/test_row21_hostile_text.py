@@ -88,6 +88,7 @@ def verbs(run: Run, number: int, folder: Path) -> list[list[str]]:
         ["doctor"],
         [word],
         ["--runs", f"/nowhere/{word[:100]}", "runs"],
+        ["--runs", f"/proc/{word[:100]}", "train", "vae/mlp", "--steps", "1", "--detach"],
         ["delete", run.id, "--yes"],
     ]
 
@@ -244,7 +245,7 @@ def in_thread(work):
 
 
 @pytest.mark.parametrize("where", CRASHES)
-@pytest.mark.parametrize("name", ["title", *map(_long, [n for n in PAYLOADS if n != "title"])])
+@pytest.mark.parametrize("name", ["c1", *map(_long, [n for n in PAYLOADS if n != "c1"])])
 def test_no_traceback_passes_it_on(name: str, where: str, store: Store, scorecard: Entry) -> None:
     code = f"{CRASH}\n{CRASHES[where]}\nmain()"
     command = [sys.executable, "-c", code, PAYLOADS[name]]
