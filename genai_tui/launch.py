@@ -254,6 +254,7 @@ def start(run: Run, steps: int | None = None, *, queue: bool = False) -> None:
     Raises:
         LaunchError: it is being trained already, or the keeper could not start.
     """
+    _check_owner(run)
     wanted = steps or int(run.spec().train_config.get("steps") or 0)
     reading, writing = os.pipe()
     try:
@@ -267,6 +268,16 @@ def start(run: Run, steps: int | None = None, *, queue: bool = False) -> None:
     if not answer.startswith("ok"):
         sentence = answer.removeprefix("error: ") or f"its keeper did not answer; see {run.console}"
         raise LaunchError(f"run {run.label} cannot be started: {sentence}")
+
+
+def _check_owner(run: Run) -> None:
+    """A worker believes what is in its run's folder: nobody else may have written it."""
+    told = run.path.stat()
+    if told.st_uid != os.getuid():
+        raise LaunchError(f"run {run.label} belongs to another user, not to {getpass.getuser()}")
+    if told.st_mode & 0o022:
+        sentence = f"others can write into the folder of run {run.label}"
+        raise LaunchError(f"{sentence}: chmod go-w {run.path}", status=MISUSE)
 
 
 def _begin_keeper(run: Run, steps: int, ready: int, queue: bool) -> subprocess.Popen[bytes]:
@@ -298,8 +309,7 @@ def resume(run: Run, steps: int | None = None) -> None:
     state = run.state(status)
     if state in LIVE:
         raise LaunchError(f"run {run.label} is {state} already", status=MISUSE)
-    if run.path.stat().st_uid != os.getuid():
-        raise LaunchError(f"run {run.label} belongs to another user, not to {getpass.getuser()}")
+    _check_owner(run)
     target = steps or status.of or int(spec.train_config.get("steps") or 0)
     if state == "finished" and target <= status.step:
         raise LaunchError(

@@ -1,16 +1,16 @@
 """Opens files of a folder that somebody else may have filled: regular ones only."""
 
 import errno
+import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
 
 UNFOLLOWED = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """No link leads out of the folder, and a FIFO without a writer keeps nobody waiting."""
 
 
-def opened(path: Path | str) -> BinaryIO:
+def opened(path: Path | str) -> io.BufferedReader:
     """``path`` for reading, if it is a regular file and no link.
 
     Raises:

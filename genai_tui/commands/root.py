@@ -20,6 +20,7 @@ from genai_tui.commands.options import Globals
 from genai_tui.commands.orders import checkpoint, pause, resume, set_knob, stop
 from genai_tui.commands.sample import sample
 from genai_tui.commands.serve import serve
+from genai_tui.commands.share import share
 from genai_tui.commands.show import show
 from genai_tui.commands.studio import GraphicsMode, open_studio
 from genai_tui.commands.train import demo, train
@@ -192,6 +193,7 @@ _add(
     "export latest --what gif --tile 3 --out progress.gif",
     "export shakespeare --step 500 --what jsonl --out texts.jsonl",
 )
+_add(share, DRAW, "share conv-k3f9", "share conv-k3f9 --group lab", "share conv-k3f9 --undo")
 _add(delete, DRAW, "delete conv-k3f9", "delete conv-k3f9 --yes")
 
 

@@ -30,7 +30,7 @@ def permissions(root: Path) -> Finding:
         return warn("store", f"{root} belongs to another user", remedy)
     if not os.access(root, os.W_OK | os.X_OK):
         return fail("store", f"{root} cannot be written", f"chmod u+rwx {root}")
-    shut = not stat.S_IMODE(root.stat().st_mode) & 0o077
+    shut = not stat.S_IMODE(root.stat().st_mode) & 0o066  # passing through shows nothing
     if shut:
         return ok("store", f"{root}, for its owner alone")
     return warn("store", f"others may look into {root}", f"chmod 700 {root}")

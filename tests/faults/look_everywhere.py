@@ -11,6 +11,7 @@ import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 from genai_tui.cli import main
 
@@ -19,7 +20,7 @@ opened: list[str] = []
 WATCHED = ("open", "os.listdir", "os.scandir", "os.mkdir", "os.remove", "os.rename", "os.chmod")
 
 
-def note(event: str, arguments: tuple[object, ...]) -> None:
+def note(event: str, arguments: Any) -> None:
     if event in WATCHED and arguments and isinstance(arguments[0], str | bytes | os.PathLike):
         flags = arguments[2] if event == "open" and len(arguments) > 2 else 0
         refused = isinstance(flags, int) and flags & os.O_NOFOLLOW
