@@ -59,7 +59,7 @@ def test_a_keeper_needs_the_standard_library_alone() -> None:
     others = {name.split(".")[0] for name in imported_by("genai_tui.keeper")}
     rooms = (
         *("ending", "farewell", "hanging", "keeper", "liveness", "memory_kills", "parent", "pulse"),
-        *("reserve", "slots", "supervisor", "turns", "waiting_room"),
+        *("regular", "reserve", "slots", "supervisor", "turns", "waiting_room"),
     )
     assert ours == {"genai_tui", *(f"genai_tui.{room}" for room in rooms)}
     assert not others & {"msgspec", "numpy", "psutil", "platformdirs", "backends"}
