@@ -65,7 +65,7 @@ def _begin(folder: Path, story: Story) -> None:
         story.recorder.operations.append(Flushed(inode))
 
 
-@counts("times", quick=400, full=5000)
+@counts("times", quick=250, full=5000)
 def test_every_state_that_a_power_cut_leaves_is_sound(
     times: int, tmp_path: Path, scorecard: Entry
 ) -> None:

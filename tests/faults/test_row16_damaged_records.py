@@ -73,7 +73,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[Record]
     return b"".join(line(record) for record in records), records
 
 
-@counts("times", quick=400, full=3000)
+@counts("times", quick=240, full=3000)
 def test_no_damage_makes_a_false_record(
     times: int, whole: tuple[bytes, list[Record]], tmp_path: Path, scorecard: Entry
 ) -> None:
