@@ -157,7 +157,7 @@ class AnyOrder(RuleBasedStateMachine):
     def damage_the_newest_checkpoint(self, file: float, place: float, bit: int) -> None:
         """Unless it is the only one: what is lost with the last one is lost."""
         self.crash()
-        if len(self.intact) < 2:
+        if len(self.intact) < 2 or self.run.state() == "finished":
             return
         folder = checkpoints.folder_of(self.root, self.intact[-1])
         names = sorted(path.name for path in folder.iterdir())

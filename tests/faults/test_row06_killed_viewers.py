@@ -45,10 +45,7 @@ class Viewer:
         """Whether the terminal is as it was, once the studio is killed."""
         os.kill(self.studio, number)
         back = self.terminal.wait(lambda text: SAID in text, 20) is not None
-        until(
-            lambda: self.terminal.settings() == self.settings or self.terminal.settle(0.05) < 0, 5
-        )
-        self.terminal.settle(0.1, 2)
+        until(lambda: self.reads() and self.is_restored(), 5)
         return back and is_sane(self.terminal.output)
 
     def is_restored(self) -> bool:
