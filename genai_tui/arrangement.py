@@ -1,6 +1,7 @@
-"""How a user has arranged the charts of a model: pinned, hidden, moved; remembered in a small file.
+"""How a user looks at the charts of a model: their order, what is hidden, how each is drawn.
 
-Charts are known by the name of their group, so that every run of the model looks alike.
+It is remembered in a small file. Charts are known by the name of their group, so that every run of
+the model looks alike.
 """
 
 import re
@@ -16,14 +17,22 @@ from genai_tui.atomic import write_atomic
 
 MOST_NAMES = 1000
 LONGEST_FILE = 1 << 20
+STRONGEST = 0.99
 
 
 class Arrangement(Struct, frozen=True, kw_only=True):
-    """Names in their order; one that no run has is kept for the run that has it again."""
+    """Names in their order; one that no run has is kept for the run that has it again.
+
+    `log` names the charts with a logarithmic axis, `unfolded` those with the whole legend;
+    `smoothing` is a weight in [0, 0.99], None for the one of the settings.
+    """
 
     pinned: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
+    unfolded: tuple[str, ...] = ()
+    smoothing: float | None = None
 
     def arranged(self, names: Sequence[str]) -> list[str]:
         """``names``, given in the order in which they tell, as the user wants to see them.
@@ -47,6 +56,20 @@ class Arrangement(Struct, frozen=True, kw_only=True):
     def hide(self, name: str) -> "Arrangement":
         """Hides a chart, or shows it again."""
         return msgspec.structs.replace(self, hidden=_toggled(self.hidden, name))
+
+    def scale(self, *names: str) -> "Arrangement":
+        """A logarithmic axis for these charts, or, where all of them have one, for none."""
+        kept = tuple(each for each in self.log if each not in names)
+        added = () if set(names) <= set(self.log) else names
+        return msgspec.structs.replace(self, log=(*kept, *added)[-MOST_NAMES:])
+
+    def unfold(self, name: str) -> "Arrangement":
+        """The whole legend of a chart, or its line alone."""
+        return msgspec.structs.replace(self, unfolded=_toggled(self.unfolded, name))
+
+    def smooth(self, weight: float | None) -> "Arrangement":
+        """Another smoothing."""
+        return msgspec.structs.replace(self, smoothing=weight)
 
     def move(self, names: Sequence[str], shown: Sequence[str], name: str, by: int) -> "Arrangement":
         """Moves a chart so many places on among its like of those ``shown``; ``names`` has all."""
@@ -84,9 +107,11 @@ def load(model: str) -> Arrangement:
     """The arrangement of a model; none if there is none or if its file is damaged."""
     try:
         with file_of(model).open("rb") as file:
-            return msgspec.json.decode(file.read(LONGEST_FILE), type=Arrangement)
+            found = msgspec.json.decode(file.read(LONGEST_FILE), type=Arrangement)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Arrangement()
+    known = found.smoothing is None or 0 <= found.smoothing <= STRONGEST
+    return found if known else found.smooth(None)
 
 
 def save(model: str, arrangement: Arrangement) -> None:

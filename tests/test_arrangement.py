@@ -75,3 +75,22 @@ def test_a_damaged_file_is_no_arrangement(data: bytes) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(data)
     assert isinstance(arrangement.load("vae/conv"), Arrangement)
+
+
+def test_one_axis_or_all_of_them_are_logarithmic_and_back() -> None:
+    one = Arrangement().scale("kl")
+    assert one.log == ("kl",)
+    every = one.scale(*NAMES)
+    assert sorted(every.log) == sorted(NAMES)
+    assert every.scale(*NAMES).log == ()
+    assert sorted(every.scale("lr").log) == ["grad_norm", "kl", "loss"]
+
+
+@pytest.mark.parametrize("smoothing", ["1.5", "-0.1", "1e999"])
+def test_a_smoothing_that_is_none_is_as_good_as_none(smoothing: str) -> None:
+    file = arrangement.file_of("vae/conv")
+    file.parent.mkdir(parents=True)
+    file.write_text(f'{{"log": ["loss"], "smoothing": {smoothing}}}')
+    found = arrangement.load("vae/conv")
+    assert found.smoothing is None
+    assert found.log in (("loss",), ())  # a number that JSON lacks spoils the whole file

@@ -19,6 +19,7 @@ from genai_tui import arrangement, liveness
 from genai_tui.charts.axes import step_label
 from genai_tui.history import Instant
 from genai_tui.screens.run import RunScreen
+from genai_tui.settings import Settings
 from genai_tui.store import Run, Store
 from genai_tui.widgets.chart_bar import ChartBar, ChartSearch
 from genai_tui.widgets.chart_grid import ChartGrid
@@ -430,6 +431,25 @@ async def test_charts_move_and_stay_where_they_were_put_for_every_run_of_the_mod
     other = build_runs.build(store, "another", id="20261123-000000-other", step=300)
     async with looking(store, other) as look:
         await until(look.pilot, lambda: look.names[:3] == ["reconstruction", "loss", "kl"])
+
+
+async def test_scales_legends_and_smoothing_are_as_they_were_left_for_every_run_of_the_model(
+    store: Store, live: Run
+) -> None:
+    async with looking(store, live) as look:
+        await look.press("l", "L", "plus", "down", "l", "l")
+        assert look.bar.startswith("● live · smoothing 0.8")
+        await until(look.pilot, lambda: arrangement.load("vae/conv").smoothing == 0.8)
+        kept = arrangement.load("vae/conv")
+        assert (kept.log, kept.unfolded) == (("loss",), ("loss",))
+    other = build_runs.build(store, "another", id="20261123-000000-other", step=300)
+    async with looking(store, other) as look:
+        await until(look.pilot, lambda: look.chart.log_y and look.chart.unfolded)
+        assert "smoothing 0.8" in look.bar
+        assert [str(c.border_title) for c in look.screen.query(Chart) if c.log_y] == ["loss"]
+        look.pilot.app.settings = Settings(smoothing=0.3)  # pyright: ignore
+        await until(look.pilot, lambda: "smoothing 0.3" in look.bar)  # the newest wish counts
+        await until(look.pilot, lambda: arrangement.load("vae/conv").smoothing is None)
 
 
 async def test_the_legend_unfolds_with_smoothed_values(store: Store, live: Run) -> None:

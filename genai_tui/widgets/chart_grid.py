@@ -34,7 +34,6 @@ class ChartGrid(Container):
         self._columns = self._rows = 1
         self.page, self.pages = 0, 1
         self.nothing = "no chart has such a name"
-        self.log_y = False  # of charts that are new
 
     @property
     def shown(self) -> list[ChartPanel]:
@@ -59,7 +58,6 @@ class ChartGrid(Container):
         place = self._names.index(chosen.group) if chosen and chosen.group in self._names else 0
         new = [self._make(name) for name in names if name not in self._charts]
         for chart in new:
-            chart.log_y = self.log_y
             self._charts[chart.group] = chart
         self._names = list(names)
         if new:

@@ -95,6 +95,7 @@ class Charts(Vertical):
     def __init__(self, smoothing: float, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.lens = Lens(smoothing)
+        self._usual = smoothing
         self._history = History()
         self.shelf = Shelf()
         self._run = ""
@@ -162,6 +163,8 @@ class Charts(Vertical):
         lens = self.lens
         chart.x_range, chart.x_unit = lens.sight, UNITS[lens.axis.kind]
         chart.cursor = lens.cursor
+        chart.log_y = chart.group in self.shelf.arrangement.log
+        chart.unfolded = chart.group in self.shelf.arrangement.unfolded
         if isinstance(chart, HeatChart):
             filters = cast(App[object], self.app).get_line_filters()
             chart.coarse = any(isinstance(each, Ascii) for each in filters)
@@ -241,27 +244,21 @@ class Charts(Vertical):
     def smooth(self, direction: int) -> None:
         """The next stronger or weaker smoothing."""
         self.lens.smoothing.turn(direction)
-        self._redraw()
+        self._change(self.shelf.arrangement.smooth(self.lens.smoothing.weight))
 
     def smooth_by(self, weight: float) -> None:
-        """Smooths with a weight from 0 to 0.99."""
-        self.lens.smoothing.change(weight)
-        self._redraw()
+        """Smooths with the weight of the settings, from 0 to 0.99."""
+        self._usual = weight
+        self._change(self.shelf.arrangement.smooth(None))
 
     def toggle_log(self) -> None:
         """A logarithmic y axis for the focused chart, or for all."""
         chosen = self.grid.chosen
-        if chosen is not None:
-            chosen.log_y = not chosen.log_y
-            return
-        self.grid.log_y = not self.grid.log_y
-        for chart in self.query(ChartPanel):
-            chart.log_y = self.grid.log_y
+        names = [chosen.group] if chosen is not None else list(self.shelf.groups)
+        self._change(self.shelf.arrangement.scale(*names))
 
     def action_fold(self) -> None:
-        chosen = self.grid.chosen
-        if chosen is not None:
-            chosen.unfolded = not chosen.unfolded
+        self._rearrange(self.shelf.arrangement.unfold)
 
     def action_export(self) -> None:
         chosen = self.grid.chosen
@@ -346,13 +343,19 @@ class Charts(Vertical):
         chosen = self.grid.chosen
         if chosen is None:
             return
-        changed = change(chosen.group)
+        self._change(change(chosen.group))
+
+    def _change(self, changed: Arrangement) -> None:
+        """Arranges the charts anew, and remembers it."""
         if changed != self.shelf.arrangement:
             self._use(changed)
             self._remember()
 
     def _use(self, changed: Arrangement) -> None:
         self.shelf.arrangement = changed
+        weight = self._usual if changed.smoothing is None else changed.smoothing
+        if weight != self.lens.smoothing.weight:
+            self.lens.smoothing.change(weight)
         self._arrange()
         self._redraw()
 
