@@ -199,6 +199,9 @@ class StudioApp(NavigatingApp[None], TouringApp[None], AlarmHost[None], KeysInOr
     def on_gallery_screen_opened(self, event: "SamplesMessage") -> None:
         self.open_samples(event.run_id, event.relative)
 
+    def on_gallery_screen_playground_wanted(self, event: "StepMessage") -> None:
+        self.open_playground(event.run_id, event.step)
+
     def open_samples(self, run_id: str, relative: str) -> None:
         """Shows all samples of a run, beginning with those in a folder of it."""
         from genai_tui.screens.samples import SamplesScreen

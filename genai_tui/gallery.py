@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from genai_tui import sample_files, stars
-from genai_tui.run import Summary
+from genai_tui import playground, sample_files, stars
+from genai_tui.run import Run, Summary
 from genai_tui.sample_files import Drawn
 from genai_tui.stars import Keepsake
 
-Stamp = tuple[int, int]
+Stamp = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Item:
     drawn: Drawn
     keepsake: Keepsake
     is_newest: bool
+    is_played: bool = False
+    """Whether somebody drew it in the playground."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -44,7 +46,7 @@ class View:
 _EMPTY = "No samples yet. A run draws some every sample_every steps, or when s is pressed on it."
 VIEWS = (
     View("newest of each run", lambda item: item.is_newest, lambda item: "", _EMPTY),
-    View("every step", lambda item: True, lambda item: "", _EMPTY),
+    View("every step", lambda item: not item.is_played, lambda item: "", _EMPTY),
     View("by model", lambda item: item.is_newest, lambda item: item.run.model, _EMPTY),
     View("by data", lambda item: item.is_newest, lambda item: item.run.dataset, _EMPTY),
     View(
@@ -52,6 +54,12 @@ VIEWS = (
         lambda item: item.keepsake.starred,
         lambda item: "",
         "Nothing is starred yet: * stars the samples under the cursor.",
+    ),
+    View(
+        "playground",
+        lambda item: item.is_played,
+        lambda item: "",
+        "Nothing was drawn in a playground yet: p on a run opens its own.",
     ),
 )
 
@@ -61,7 +69,7 @@ class Collection:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._known: dict[str, tuple[Stamp, list[Drawn], dict[str, Keepsake]]] = {}
+        self._known: dict[str, tuple[Stamp, list[Drawn], list[Drawn], dict[str, Keepsake]]] = {}
         self._seen: list[tuple[str, str, str, str, Stamp]] = []
         self._items: list[Item] = []
 
@@ -76,19 +84,31 @@ class Collection:
 
     def _stamp(self, run: Summary) -> Stamp:
         path = self._root / run.id
-        return _modified(path / sample_files.FOLDER), _modified(path / stars.FILE)
+        folders = (sample_files.FOLDER, playground.FOLDER, stars.FILE)
+        return tuple(_modified(path / name) for name in folders)
 
     def _of(self, run: Summary, stamp: Stamp) -> list[Item]:
         path = self._root / run.id
         known = self._known.get(run.id)
         if known is None or known[0] != stamp:
-            known = (stamp, sample_files.listing(path), stars.read(path))
+            known = (stamp, sample_files.listing(path), _played(path), stars.read(path))
             self._known[run.id] = known
-        _, drawn, kept = known
-        return [
+        _, drawn, played, kept = known
+        steps = [
             Item(run, one, kept.get(one.relative, Keepsake()), index == len(drawn))
             for index, one in enumerate(drawn, 1)
         ]
+        return steps + [
+            Item(run, one, kept.get(one.relative, Keepsake()), False, True) for one in played
+        ]
+
+
+def _played(path: Path) -> list[Drawn]:
+    """What was kept of the run's playground."""
+    return [
+        Drawn(one.kept.step, one.path, asked=True, t=one.kept.t)
+        for one in playground.results(Run(path))
+    ]
 
 
 @dataclass(frozen=True, slots=True)

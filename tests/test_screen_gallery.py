@@ -4,15 +4,18 @@ import os
 from typing import Any
 
 import build_runs
+import msgspec
 import pytest
 from studio import StillFeed, screen_text, studio, until
 from textual.pilot import Pilot
 
-from genai_tui import stars
+from backends.records import SampleRequest
+from genai_tui import playground, stars
 from genai_tui.exports.samples import Subject
 from genai_tui.gallery import VIEWS, Collection, held, shelved
 from genai_tui.screens.choose import Choose
 from genai_tui.screens.gallery import GalleryScreen
+from genai_tui.screens.playground import PlaygroundScreen
 from genai_tui.screens.runs import RunsScreen
 from genai_tui.screens.samples import SamplesScreen
 from genai_tui.store import Store
@@ -116,6 +119,30 @@ async def test_z_goes_through_the_views(runs: Store) -> None:
         assert names(screen) == ["shirts", "shoes", "icons", "verses"]
         await pilot.press("z")
         await until(pilot, lambda: "Nothing is starred yet" in screen_text(app))
+
+
+async def test_results_of_playgrounds_have_a_view_and_open_where_they_were_drawn(
+    runs: Store,
+) -> None:
+    run = next(run for run in runs.runs() if run.label == "shirts")
+    folder = run.path / "playground" / "20261122-120000-000aa"
+    build_runs.draw(folder, "image", 4, 1.0)
+    kept = playground.Kept(step=200, t=build_runs.NOW, request=SampleRequest(count=4))
+    (folder / "request.json").write_bytes(msgspec.json.encode(kept))
+    app, feed = studio(runs)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot, feed)
+        await pilot.press("z")
+        assert title(screen) == ("gallery · every step", "1 of 8")
+        await pilot.press(*"zzzz")
+        await until(pilot, lambda: title(screen) == ("gallery · playground", "1 of 1"))
+        await until(pilot, lambda: names(screen) == ["shirts"])
+        await pilot.press("asterisk")
+        await until(pilot, lambda: names(screen) == ["★ shirts"])
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, PlaygroundScreen))
+        assert isinstance(app.screen, PlaygroundScreen)
+        assert (app.screen.run.id, app.screen._step) == (run.id, 200)
 
 
 async def test_a_star_is_found_again_in_its_view_and_taken_back(runs: Store) -> None:

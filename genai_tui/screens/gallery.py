@@ -31,6 +31,14 @@ class GalleryScreen(Keeping):
             self.run_id = run_id
             self.relative = relative
 
+    class PlaygroundWanted(Message):
+        """The user wants to go on drawing where these samples were drawn."""
+
+        def __init__(self, run_id: str, step: int) -> None:
+            super().__init__()
+            self.run_id = run_id
+            self.step = step
+
     class Read(Message, bubble=False):
         """The samples of all runs have been looked through."""
 
@@ -227,9 +235,13 @@ class GalleryScreen(Keeping):
             self.action_open()
 
     def action_open(self) -> None:
-        chosen = self.chosen
-        if chosen is not None:
-            self.post_message(self.Opened(chosen.run.id, chosen.drawn.relative))
+        item = self._shelves.at(self._place)
+        if item is None:
+            return
+        if item.is_played:
+            self.post_message(self.PlaygroundWanted(item.run.id, item.drawn.step))
+        else:
+            self.post_message(self.Opened(item.run.id, item.drawn.relative))
 
     def action_view(self) -> None:
         self._view_number = (self._view_number + 1) % len(VIEWS)
