@@ -30,6 +30,12 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(_HOME, ignore_errors=True)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_remembered_of_other_tests() -> None:
+    """How charts were left is the user's state: a test begins without any."""
+    shutil.rmtree(_HOME / "state" / "charts", ignore_errors=True)
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """An empty store; whatever was started on a run of it is gone afterwards."""
