@@ -154,7 +154,14 @@ class Charts(Vertical):
     def _make(self, name: str) -> ChartPanel:
         """A new chart of a group."""
         group = self.shelf.groups[name]
-        return HeatChart(name) if group.spread else Chart(name)
+        chart = HeatChart(name) if group.spread else Chart(name)
+        self._scale(chart)
+        return chart
+
+    def _scale(self, chart: ChartPanel) -> None:
+        """Its axis and its legend as the user left them."""
+        chart.log_y = chart.group in self.shelf.arrangement.log
+        chart.unfolded = chart.group in self.shelf.arrangement.unfolded
 
     def _draw(self, chart: ChartPanel) -> None:
         group = self.shelf.groups.get(chart.group)
@@ -163,8 +170,6 @@ class Charts(Vertical):
         lens = self.lens
         chart.x_range, chart.x_unit = lens.sight, UNITS[lens.axis.kind]
         chart.cursor = lens.cursor
-        chart.log_y = chart.group in self.shelf.arrangement.log
-        chart.unfolded = chart.group in self.shelf.arrangement.unfolded
         if isinstance(chart, HeatChart):
             filters = cast(App[object], self.app).get_line_filters()
             chart.coarse = any(isinstance(each, Ascii) for each in filters)
@@ -356,6 +361,8 @@ class Charts(Vertical):
         weight = self._usual if changed.smoothing is None else changed.smoothing
         if weight != self.lens.smoothing.weight:
             self.lens.smoothing.change(weight)
+        for chart in self.query(ChartPanel):
+            self._scale(chart)
         self._arrange()
         self._redraw()
 
