@@ -253,9 +253,11 @@ def start(run: Run, steps: int | None = None, *, queue: bool = False) -> None:
 
     Raises:
         LaunchError: it is being trained already, or the keeper could not start.
+        RunError: the run cannot be read.
     """
+    planned = run.spec().train_config.get("steps")
     _check_owner(run)
-    wanted = steps or int(run.spec().train_config.get("steps") or 0)
+    wanted = steps or int(planned or 0)
     reading, writing = os.pipe()
     try:
         process = _begin_keeper(run, wanted, writing, queue)
