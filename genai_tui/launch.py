@@ -53,7 +53,7 @@ def catalogue(*, refresh: bool = False) -> Catalogue:
         known = _remembered(path, stamp)
         if known is not None:
             return known
-    told = _askworker_command(["describe"])
+    told = _ask_worker(["describe"])
     found = msgspec.json.decode(told, type=Catalogue)
     _remember(path, stamp, told)
     return found
@@ -334,7 +334,7 @@ def sample(run: Run, request: SampleRequest, out: Path, step: int | None = None)
     """
     arguments = ["sample", str(run.path), "--out", str(out.absolute())]
     arguments += ["--step", str(-1 if step is None else step)]
-    told = _askworker_command([*arguments, "--request", records.encode(request).decode()])
+    told = _ask_worker([*arguments, "--request", records.encode(request).decode()])
     return json.loads(told)
 
 
@@ -346,7 +346,7 @@ def worker_command(arguments: list[str]) -> list[str]:
     return [sys.executable, "-P", "-m", "genai_tui.worker", *arguments]
 
 
-def _askworker_command(arguments: list[str]) -> bytes:
+def _ask_worker(arguments: list[str]) -> bytes:
     done = subprocess.run(worker_command(arguments), capture_output=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         sentence = last_sentence(done.stderr, done.returncode)
