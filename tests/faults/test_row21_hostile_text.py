@@ -170,9 +170,9 @@ TYPED = [
     ("\x10", "Search", ""),  # the palette
     (SHOWN, SHOWN, ""),
     (ESCAPE, "new run", ""),
-    ("3", "processes", "gpus"),
-    ("a", "pid", ""),
-    (f"/{SHOWN}\r", "1 of", ""),
+    ("3", "processes pid", "gpus"),
+    ("a", "", ""),
+    (f"/{SHOWN}\r", "sh -c read x", ""),
     ("k", "Process", "signal_dialog"),
 ]
 """Keys, what is then shown, and the file of screens/ that is seen."""
@@ -214,7 +214,7 @@ def test_no_screen_passes_it_on(number: int, store: Store, process: None, scorec
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[None]:
     """A process whose command line is hostile, for the list of processes."""
-    command = [sys.executable, "-c", "input()", PAYLOADS["title"], PAYLOADS["c1"], str(tmp_path)]
+    command = ["sh", "-c", "read x", PAYLOADS["title"], PAYLOADS["c1"], str(tmp_path)]
     started = subprocess.Popen(command, stdin=subprocess.PIPE)
     yield
     started.communicate(b"\n")
