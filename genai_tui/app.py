@@ -179,6 +179,9 @@ class StudioApp(NavigatingApp[None], TouringApp[None], AlarmHost[None], KeysInOr
 
     def on_new_run_screen_started(self, event: "RunMessage") -> None:
         self.pop_screen()
+        for screen in self.screen_stack:
+            if isinstance(screen, RunsScreen):
+                screen.point_to(event.run_id)
         self.open_run(event.run_id)
 
     def on_new_run_screen_cancelled(self) -> None:

@@ -482,7 +482,7 @@ async def test_enter_opens_the_run_of_a_process(
 
 
 async def asked(pilot: Pilot[None]) -> str:
-    await pilot.press("k")
+    await pilot.press("K")
     await until(pilot, lambda: isinstance(pilot.app.screen, SignalDialog))
     await pilot.pause()
     assert isinstance(pilot.app, StudioApp)
@@ -528,7 +528,7 @@ async def test_another_users_process_is_refused_in_a_sentence(
     app, feed = studio(store)
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, feed, machine.at())
-        await pilot.press("slash", *"train.py", "enter", "k")
+        await pilot.press("slash", *"train.py", "enter", "K")
         await until(pilot, lambda: "belongs to bob: only its owner" in notices(app))
         assert app.screen is screen
 
@@ -565,7 +565,7 @@ async def test_a_signal_is_sent_after_asking(
         assert child.returncode == -signal.SIGTERM
         await until(pilot, lambda: f"TERM was sent to process {child.pid}" in notices(app))
         await asked(pilot)
-        await pilot.press("k")  # once too often
+        await pilot.press("K")  # once too often
         assert isinstance(app.screen, SignalDialog)
-        await pilot.press("K")
+        await pilot.press("k")
         await until(pilot, lambda: f"Process {child.pid} has ended" in notices(app))

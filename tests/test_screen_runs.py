@@ -318,8 +318,11 @@ async def test_space_asks_the_worker_to_pause_and_a_paused_one_to_go_on(store: S
     app, feed = studio(store)
     async with app.run_test() as pilot:
         await opened(pilot, feed)
+        assert "pause" in screen_text(app).splitlines()[-1]
         await pilot.press("space")
+        await pilot.press("space", "space")  # impatiently
         await pilot.press("j", "space")
+        assert "go on" in screen_text(app).splitlines()[-1]
         assert verbs(runs["fashion"]) == ["pause"]
         assert verbs(runs["clothes"]) == ["resume"]
 
@@ -328,6 +331,24 @@ def verbs(run: Run) -> list[str]:
     from genai_tui import control
 
     return [command.verb for command in control.take(run.control) if not isinstance(command, str)]
+
+
+async def test_the_cursor_waits_for_a_run_that_is_not_listed_yet(store: Store) -> None:
+    fill(store)
+    app, feed = studio(store)
+    async with app.run_test() as pilot:
+        table = await opened(pilot, feed)
+        screen = app.screen
+        assert isinstance(screen, RunsScreen)
+        screen.point_to("7")
+        new = build_runs.build(store, "newcomer", id="7", step=0, telemetry=0)
+        feed.tell_runs()
+        await until(pilot, lambda: table.chosen and table.chosen.id == new.id)
+        await pilot.press("down")
+        feed.tell_runs()
+        await pilot.pause()
+        assert table.chosen is not None
+        assert table.chosen.id != new.id
 
 
 async def test_x_asks_before_it_stops(store: Store) -> None:
@@ -381,9 +402,8 @@ async def test_a_run_that_trains_is_not_deleted(store: Store) -> None:
     async with app.run_test(size=(100, 30), notifications=True) as pilot:
         await opened(pilot, feed)
         await pilot.press("d")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
-        await pilot.press("y")
-        await until(pilot, lambda: "is training: stop it" in screen_text(app))
+        await until(pilot, lambda: "is running: stop it before" in screen_text(app))
+        assert not isinstance(app.screen, Confirm)
         assert runs["fashion"].path.exists()
 
 

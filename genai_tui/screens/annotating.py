@@ -40,13 +40,13 @@ class Annotating(Commanding):
         common = [tag for tag in runs[0].tags if all(tag in run.tags for run in runs)]
 
         def then(text: str) -> None:
-            wanted = text.split()
+            wanted = _tags(text)
             removed = [tag for tag in common if tag not in wanted]
             for run in runs:
                 tags = annotations.with_tags(run.tags, wanted, removed)
                 self._annotate(run, tags=tags)
 
-        question = f"Tags of {called(runs)}, with spaces between:"
+        question = f"Tags of {called(runs)}, with spaces or commas between:"
         self._ask_text(question, " ".join(common), _tags_problem, then)
 
     def action_note(self) -> None:
@@ -106,6 +106,10 @@ class Annotating(Commanding):
             self.feed.hurry()
 
 
+def _tags(text: str) -> list[str]:
+    return text.replace(",", " ").split()
+
+
 def _tags_problem(text: str) -> str:
-    problems = [annotations.tag_problem(tag) for tag in text.split()]
+    problems = [annotations.tag_problem(tag) for tag in _tags(text)]
     return next(filter(None, problems), "")

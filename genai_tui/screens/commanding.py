@@ -1,6 +1,6 @@
 """What every screen with a run in its hand can ask of it: the keys, the questions, the refusals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -101,6 +101,7 @@ class Commanding(Screen[None]):
         super().__init__()
         self.store = store
         self.feed = feed
+        self._wish = ("", "", "")  # run, verb and the state in which it was asked for last
 
     @property
     def chosen(self) -> Summary | None:
@@ -123,6 +124,12 @@ class Commanding(Screen[None]):
         return frozenset({"resume", "delete"}) if run.state in LIVE else LIVE_ACTIONS
 
     @property
+    def names_now(self) -> Mapping[str, str]:
+        """What the keys do that the run's state turns into others."""
+        run = self.chosen
+        return {"pause": "go on"} if run is not None and run.state == "paused" else {}
+
+    @property
     def studio(self) -> App[object]:
         return cast(App[object], self.app)
 
@@ -143,8 +150,16 @@ class Commanding(Screen[None]):
             self.post_message(self.AlertsWanted(self.chosen, self.alerts()))
 
     def action_pause(self) -> None:
-        if self.chosen is not None:
-            self.command("resume" if self.chosen.state == "paused" else "pause")
+        run = self.chosen
+        if run is None:
+            return
+        verb: Verb = "resume" if run.state == "paused" else "pause"
+        wish = run.id, verb, run.state
+        if wish == self._wish:
+            self.say(f"{run.name} is asked to {verb} already.")
+        else:
+            self._wish = wish
+            self.command(verb)
 
     def action_stop(self) -> None:
         run = self.chosen
@@ -177,7 +192,10 @@ class Commanding(Screen[None]):
 
     def action_delete(self) -> None:
         runs = self.in_hand
-        if runs:
+        busy = [run for run in runs if run.state in LIVE]
+        if busy:
+            self.say(f"{busy[0].name} is {busy[0].state}: stop it before you delete it.")
+        elif runs:
             self._measure([self._run(run) for run in runs], called(runs), len(runs) == 1)
 
     def action_playground(self) -> None:

@@ -60,15 +60,15 @@ class RunsScreen(Annotating):
             tooltip="Show only runs that some terms mean",
             id="runs.filter",
         ),
+        Binding(
+            "C", "compare", "compare", tooltip="The marked runs side by side", id="runs.compare"
+        ),
         Binding("o", "sort", "sort", tooltip="Sort by the next column", id="runs.sort"),
         _quiet("v", "samples", "samples", "All samples of the run"),
         _quiet("p", "playground", "playground", PLAYGROUND),
         _quiet("O", "reverse", "reverse", "Turn the order around"),
         Binding("m", "mark", "mark", tooltip="Mark the run, or unmark it", id="runs.mark"),
         _quiet("M", "unmark_all", "unmark all", "Take all marks away"),
-        Binding(
-            "C", "compare", "compare", tooltip="The marked runs side by side", id="runs.compare"
-        ),
         _quiet("z", "group", "group", "Group by model, by data, as a tree of forks and sweeps"),
         _quiet("w", "columns", "columns", "Choose the columns"),
         _quiet("H", "archived", "show archived", "Show the archived runs too, or hide them"),
@@ -176,6 +176,10 @@ class RunsScreen(Annotating):
     @property
     def idle_actions(self) -> frozenset[str]:
         return super().idle_actions | (set[str]() if self.marked else {"compare"})
+
+    def point_to(self, run_id: str) -> None:
+        """The cursor goes to a run as soon as it is listed."""
+        self.query_one(RunTable).point_to(run_id)
 
     def action_mark(self) -> None:
         if self.chosen is None:

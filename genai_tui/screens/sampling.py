@@ -1,5 +1,6 @@
 """A screen with a warm sampler at hand: what is asked of it, and what it tells."""
 
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -33,6 +34,7 @@ class Warm(Protocol):
     def close(self) -> None: ...
 
 
+STARTING, DRAWING = "the sampler is starting", "drawing"
 Begin = Callable[[Run, Callable[[Told], object], Callable[[str], object]], Warm]
 """Makes a sampler of a run, given whom it tells what, and whom that it has died."""
 
@@ -58,6 +60,10 @@ class Sampling(Screen[None]):
         self.opened: int | None = None
         self.drawing: Draw | None = None
         self._sampler = (begin or Sampler)(run, self._hear, self._hear)
+        self._awaited, self._since = "", 0.0
+
+    def on_mount(self) -> None:
+        self.set_interval(1.0, self._tell_wait)
 
     def on_unmount(self) -> None:
         self._sampler.close()
@@ -92,23 +98,33 @@ class Sampling(Screen[None]):
 
     def open_checkpoint(self, step: int) -> None:
         """Has a checkpoint made ready, so that drawings begin at once."""
-        self.say("the sampler is starting…")
+        self._await(STARTING)
         self._sampler.ask(Open(step=step))
 
     def draw(self, step: int, request: SampleRequest, *, watch: bool) -> None:
         """Asks for a drawing; one that is under way makes room for it."""
         self.stop_drawing()
         self.drawing = Draw(id=playground.new_id(), step=step, request=request, watch=watch)
-        self.say("drawing…")
+        self._await(STARTING if self.opened is None else DRAWING)
         self._sampler.ask(self.drawing)
 
     def stop_drawing(self) -> bool:
         """Asks to stop what is under way; False if nothing is."""
         if self.drawing is None:
             return False
-        self.say("stopping…")
+        self._await("stopping")
         self._sampler.ask(Stop(id=self.drawing.id))
         return True
+
+    def _await(self, what: str) -> None:
+        self._awaited, self._since = what, time.monotonic()
+        self.say(f"{what}…")
+
+    def _tell_wait(self) -> None:
+        """A start takes an import of PyTorch, and longer beside a training, to which it gives way:
+        so long as nothing is heard, the seconds are told."""
+        if self._awaited:
+            self.say(f"{self._awaited} · {time.monotonic() - self._since:.0f} s")
 
     # ------------------------------------------------------------------ hearing
 
@@ -118,6 +134,7 @@ class Sampling(Screen[None]):
     @on(Heard)
     def _take_told(self, event: Heard) -> None:
         told = event.told
+        self._awaited = ""
         if isinstance(told, str):
             self.drawing, self.opened = None, None
             self.say(told)
@@ -125,6 +142,8 @@ class Sampling(Screen[None]):
         elif isinstance(told, Opened):
             self.opened = told.step
             self.take_opened(told)
+            if self.drawing is not None:
+                self._await(DRAWING)
         elif isinstance(told, Refused):
             self._take_refusal(told)
         elif self.drawing is not None and told.id == self.drawing.id:

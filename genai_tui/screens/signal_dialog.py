@@ -17,8 +17,8 @@ from genai_tui.widgets.field import Part, content
 STOP = "stop"
 _LEAVE = "leave"
 _COMMAND_LENGTH = 160
-_KEYS = {"s": STOP, "i": "INT", "t": "TERM", "K": "KILL", "n": _LEAVE}
-"""KILL takes the shift key: the k that asks may be pressed twice."""
+_KEYS = {"s": STOP, "i": "INT", "t": "TERM", "k": "KILL", "n": _LEAVE}
+"""KILL takes no shift key: the K that asks may be pressed twice."""
 _MEANINGS: dict[str, tuple[str, str]] = {
     "worker": ("asks it to stop, with a checkpoint", "ends it; the newest checkpoint is resumed"),
     "keeper": ("asks its run to stop, with a checkpoint", "ends it; its run is interrupted"),

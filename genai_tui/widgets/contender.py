@@ -34,6 +34,11 @@ class Contender:
     behind: bool = False
     """Whether its log is not read to its end."""
 
+    @property
+    def name(self) -> str:
+        """What its user calls it."""
+        return self.summary.name if self.summary is not None else self.spec.name
+
     def post_message(self, message: Message) -> bool:
         return self.tell(self, message)
 

@@ -36,10 +36,10 @@ def who(contenders: Sequence[Contender], room: int, *, dark: bool) -> list[Part]
 def _entry(one: Contender, width: int, *, dark: bool) -> list[Part]:
     letter: Part = (f"● {one.letter} ", f"bold {one.ink(dark=dark)}")
     if one.summary is None:
-        return [letter, cell(visible(one.spec.name), width - 4, name=True)]
+        return [letter, cell(visible(one.name), width - 4, name=True)]
     status, state = one.summary.status, one.summary.state
     far = f" {amounts.count(status.step)}/{amounts.count(status.of)}"
-    name = cell(visible(one.spec.name), max(1, width - 6 - len(far)), name=True)
+    name = cell(visible(one.name), max(1, width - 6 - len(far)), name=True)
     return [letter, (f"{GLYPHS[state]} ", f"${COLOURS[state]}"), name, (far, "$text-muted")]
 
 

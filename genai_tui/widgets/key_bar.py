@@ -1,5 +1,7 @@
 """The line of keys at the bottom: one widget, drawn from the bindings that hold now."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol, cast, runtime_checkable
 
 from textual import events
@@ -19,11 +21,21 @@ class Idling(Protocol):
     def idle_actions(self) -> frozenset[str]: ...
 
 
+@runtime_checkable
+class Naming(Protocol):
+    """A screen some of whose keys do something else at times: other names by action."""
+
+    @property
+    def names_now(self) -> Mapping[str, str]: ...
+
+
 class KeyBar(Widget):
-    """As many keys as there is room for; the last place is kept for the help that has them all."""
+    """As many keys as there is room for. The last places are kept for the way back, and for the
+    help that has them all."""
 
     ALLOW_SELECT = False
     LAST = "help"
+    BACK = frozenset({"q", "escape"})
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,12 +57,12 @@ class KeyBar(Widget):
     def render(self) -> Content:
         shown = self._drawn = self._shown()
         traffic = str(getattr(self.app, "traffic", ""))  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
-        last = [binding for binding in shown if binding.id == self.LAST]
-        room = self.size.width - len(traffic) - sum(self._width(binding) for binding in last)
+        kept = sorted(filter(self._is_kept, shown), key=lambda binding: binding.id == self.LAST)
+        room = self.size.width - len(traffic) - sum(self._width(binding) for binding in kept)
         parts: list[Content] = []
         self._places = []
-        for binding in [each for each in shown if each.id != self.LAST] + last:
-            if binding.id != self.LAST:
+        for binding in [each for each in shown if not self._is_kept(each)] + kept:
+            if not self._is_kept(binding):
                 room -= self._width(binding)
                 if room < 0:
                     continue
@@ -79,8 +91,17 @@ class KeyBar(Widget):
         idle = self.screen.idle_actions if isinstance(self.screen, Idling) else frozenset[str]()
         for _, binding, enabled, _ in self.screen.active_bindings.values():
             if binding.show and enabled and binding.action not in idle:
-                seen.setdefault(binding.action, binding)
+                seen.setdefault(binding.action, self._named(binding))
         return list(seen.values())
+
+    def _named(self, binding: Binding) -> Binding:
+        """The key as the screen calls it now."""
+        screen = self.screen
+        name = screen.names_now.get(binding.action) if isinstance(screen, Naming) else None
+        return replace(binding, description=name) if name else binding
+
+    def _is_kept(self, binding: Binding) -> bool:
+        return binding.id == self.LAST or binding.key in self.BACK
 
     def _key(self, binding: Binding) -> str:
         return self._studio.get_key_display(binding)

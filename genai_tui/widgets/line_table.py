@@ -29,8 +29,8 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     RESTING: ClassVar[tuple[str, float]] = ("foreground", 0.1)
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "move(1)", "down", show=False, tooltip="To the next line", id="move.down"),
-        Binding("up", "move(-1)", "up", show=False, tooltip="To the line before", id="move.up"),
+        Binding("down,j", "move(1)", "down", show=False, tooltip="The next line", id="move.down"),
+        Binding("up,k", "move(-1)", "up", show=False, tooltip="To the line before", id="move.up"),
         Binding(
             "pagedown",
             "page(1)",
@@ -55,6 +55,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._painted: dict[int, Strip] = {}
         self._compact: dict[int, tuple[Strip, CompactStrip]] = {}
         self._known_base: Style | None = None
+        self._wanted: Hashable = None
 
     def titles(self) -> list[Segment]:
         """The line above all others."""
@@ -84,14 +85,22 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Shows the lines that now have these keys."""
         before = self._keys[self.cursor] if self.cursor < len(self._keys) else None
         count, self._keys = len(self._keys), keys
-        place = keys.index(before) if before in keys else self.place_of(self.cursor, 1)
+        aim = self._wanted if self._wanted in keys else before
+        self._wanted = None if aim == self._wanted else self._wanted
+        place = keys.index(aim) if aim in keys else self.place_of(self.cursor, 1)
         self.set_reactive(LineTable.cursor, place)
         if len(keys) != count:
             self._resize_to(len(keys) + 1)
+        if len(keys) != count or aim != before:
             self._reveal(self.cursor)
         self.repaint_changed()
         if not keys or before != keys[self.cursor]:
             self.cursor_moved()
+
+    def point_to(self, key: Hashable) -> None:
+        """The cursor goes to the line of this key as soon as there is one."""
+        self._wanted = key
+        self.follow(self._keys)
 
     def _resize_to(self, lines: int) -> None:
         """While the scroll bar stays, or stays away, it alone is repainted and not all lines."""

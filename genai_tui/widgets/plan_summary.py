@@ -138,7 +138,8 @@ def _news(outlook: Outlook) -> list[Content]:
     """Why it cannot start; or, before the first answer, that it is being worked out."""
     sentence = outlook.problem or (outlook.plan.error if outlook.plan else "")
     if sentence:
-        return [_line(f"✗ {sentence}", WRONG)]
+        is_wait = sentence.endswith("…")
+        return [_line(sentence, DIM) if is_wait else _line(f"✗ {sentence}", WRONG)]
     return [_line("counting parameters and items…", DIM)] if outlook.plan is None else []
 
 

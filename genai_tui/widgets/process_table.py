@@ -84,7 +84,7 @@ class ProcessTable(LineTable):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "open run", tooltip="Watch the process's run", id="gpus.open"),
-        Binding("k", "signal", "signal", tooltip="Send a signal, after asking", id="gpus.signal"),
+        Binding("K", "signal", "signal", tooltip="Send a signal, after asking", id="gpus.signal"),
         Binding("o", "sort", "sort", tooltip="Sort by the next column", id="gpus.sort"),
         Binding(
             "O", "reverse", "reverse", show=False, tooltip="The other way round", id="gpus.reverse"
