@@ -260,7 +260,7 @@ def restore(spec: RunSpec, snapshot: Mapping[str, Any]) -> Model:
         model = build(spec, shape_from_state(snapshot["meta"]["shape"]))
         model.load_state_dict(snapshot["ema"] or snapshot["model"])
     except (KeyError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = checkpoints.misfit(error)
         raise ConfigError(f"the checkpoint does not fit {spec.model}: {reason}") from None
     return model.eval()
 

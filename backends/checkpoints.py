@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -24,6 +25,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 FORMAT = 1
+REASON_LENGTH = 160  # of a sentence
+
+
+def misfit(error: Exception) -> str:
+    """Why a checkpoint does not fit a model, in one line: PyTorch says it from the second on."""
+    lines = [line.strip() for line in str(error).splitlines()] or [""]
+    return shorten(" ".join(lines[1:] or lines), REASON_LENGTH, placeholder=" …")
 
 
 class CheckpointError(RuntimeError):

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from backends import precision, seeds
+from backends import checkpoints, precision, seeds
 from backends.compilation import Loss, compiled
 from backends.feed import Feed
 from backends.job import Job
@@ -79,5 +79,5 @@ def _fitting() -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = checkpoints.misfit(error)
         raise ConfigError(f"the checkpoint does not fit this model: {reason}") from None

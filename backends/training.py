@@ -115,7 +115,6 @@ class _Loop:
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         checkpoints.sweep(self.root)
         samples.sweep(job.folder / "samples")
-        samples.sweep(job.folder / "samples")
         yield self.phase("loading the checkpoint")
         found = checkpoints.load_newest(self.root)
         job.model.carry(self.config.batch_size)
