@@ -66,7 +66,13 @@ def test_a_field_that_fails_is_unknown_and_alone(
     scorecard(row=24, tried=len(CALLS), lost=lost)
 
 
-@pytest.mark.parametrize("call", ["nvmlDeviceGetName", "nvmlDeviceGetPowerUsage"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param("nvmlDeviceGetName", marks=pytest.mark.faults_long),
+        "nvmlDeviceGetPowerUsage",
+    ],
+)
 def test_a_driver_that_hangs_for_ever_keeps_no_program_waiting(
     call: str, driver: Driver, store: Store, scorecard: Entry
 ) -> None:
