@@ -59,7 +59,8 @@ def started(store: Store, installed: Path) -> Run:
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    return Run(next(store.root.iterdir()))
+    [summary] = store.summaries()
+    return Run(store.root / summary.id)
 
 
 def test_a_run_of_an_earlier_version_opens(store: Store, scorecard: Entry) -> None:
