@@ -127,11 +127,15 @@ def test_one_planner_answers_again_and_again(planner: Planner) -> None:
 
 def test_a_planner_that_dies_says_so_and_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     mortal = Planner()
-    monkeypatch.setattr(launch, "_worker", lambda _: ["sh", "-c", "echo my last words >&2; exit 3"])
+    monkeypatch.setattr(
+        launch, "worker_command", lambda _: ["sh", "-c", "echo my last words >&2; exit 3"]
+    )
     with pytest.raises(LaunchError, match="the planning worker died: my last words"):
         mortal.plan(PlanRequest(model="vae/conv"))
     plan = msgspec.json.encode(records.Plan(parameters=7)).decode()
-    monkeypatch.setattr(launch, "_worker", lambda _: ["sh", "-c", f"read x; echo '{plan}'; read y"])
+    monkeypatch.setattr(
+        launch, "worker_command", lambda _: ["sh", "-c", f"read x; echo '{plan}'; read y"]
+    )
     assert mortal.plan(PlanRequest(model="vae/conv")).parameters == 7
     process = mortal._process
     assert process is not None
