@@ -33,6 +33,7 @@ from genai_tui.settings import Settings
 from genai_tui.store import LIVE, Run, Store
 from genai_tui.touring import TouringApp
 from genai_tui.visible import visible
+from genai_tui.watchers import LET_GO_SECONDS, let_go
 
 WIDTHS = [(0, "-narrow"), (100, "-wide"), (150, "-very-wide")]
 HEIGHTS = [(0, "-low"), (22, "-short"), (32, "-tall")]
@@ -117,6 +118,7 @@ class StudioApp(NavigatingApp[None], TouringApp[None], AlarmHost[None], KeysInOr
 
     def on_mount(self) -> None:
         self.feed.start()
+        self.set_interval(LET_GO_SECONDS, partial(let_go, self))
         if self._open_run is not None:
             self.push_screen(self._run_screen(self._open_run))
         if not self.is_headless:

@@ -1,13 +1,16 @@
 """The app around the screens: what reaches the terminal, and which screen follows which."""
 
+import gc
 import subprocess
 import sys
+import weakref
 
 import build_runs
 import pytest
 from rich.segment import Segment
 from studio import QUADRANT, screen_text, studio, until
 from textual.color import Color
+from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from genai_tui.app import StudioApp
@@ -19,6 +22,7 @@ from genai_tui.screens.runs import RunsScreen
 from genai_tui.screens.too_small import TooSmall
 from genai_tui.settings import Settings
 from genai_tui.store import Store
+from genai_tui.watchers import let_go
 
 HOSTILE = [
     "[@click=app.boom]x[/]",
@@ -175,3 +179,25 @@ def test_the_studio_never_imports_torch_and_the_list_needs_no_numpy() -> None:
         "assert 'torch' not in sys.modules, 'torch'"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+async def test_runs_that_were_looked_at_leave_the_memory_with_their_screens(store: Store) -> None:
+    run = build_runs.build(store, "seen", step=100)
+    app, feed = studio(store)
+    async with app.run_test() as pilot:
+        feed.tell_runs()
+        await until(pilot, lambda: app.query("RunTable") and app.query_one("RunTable").display)
+        seen: weakref.WeakSet[Screen[object]] = weakref.WeakSet()
+        for _ in range(4):
+            app.open_run(run.id)
+            await until(pilot, lambda: isinstance(app.screen, RunScreen))
+            seen.add(app.screen)
+            await pilot.press("q")
+            await until(pilot, lambda: not isinstance(app.screen, RunScreen))
+
+        def are_gone() -> bool:
+            let_go(app)
+            gc.collect()
+            return len(seen) <= 1  # the last one may still be held by its last frame
+
+        await until(pilot, are_gone)
