@@ -22,7 +22,7 @@ def with_value(text: str, key: str, value: Scalar | None, table: str = "") -> st
     """
     wanted = _parsed(text)
     _set(wanted, key, value, table)
-    lines = text.splitlines()
+    lines = text.removesuffix("\n").split("\n") if text else []  # no other character ends a line
     first, last = _section(lines, table)
     found = [n for n in range(first, last) if _line_of(key).match(lines[n])]
     if value is None:
