@@ -137,14 +137,19 @@ def _write_parts(folder: Path, step: int, state: Mapping[str, Any]) -> dict[str,
         document[part] = _flatten(value, tensors, "")
         if tensors:
             name = f"{part}.safetensors"
-            _write_tensors(folder / name, tensors)
+            write_tensors(folder / name, tensors)
             files[name] = _synced_entry(folder / name)
     _write_synced(folder / "state.json", _json({"step": step, "parts": document}))
     files["state.json"] = _synced_entry(folder / "state.json")
     return files
 
 
-def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Writes a safetensors file that is its owner's alone.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
     try:
         save_file(tensors, path)
     except SafetensorError as error:  # its writer is not Python's: "... (os error 28)"

@@ -100,6 +100,26 @@ class Catalogue(Struct, frozen=True, kw_only=True):
     torch: str = ""
 
 
+class LeftOut(Struct, frozen=True, kw_only=True):
+    """Something of a file that was not taken, by its dotted name."""
+
+    name: str
+    reason: str
+
+
+class Imported(Struct, frozen=True, kw_only=True):
+    """What became of a file of somebody else's weights."""
+
+    tensors: int
+    parameters: int
+    bytes: int  # of the file that was written
+    dtypes: dict[str, int] = field(default_factory=dict)  # tensors of each type
+    parts: dict[str, int] = field(default_factory=dict)  # tensors of each container, if several
+    dropped: str = ""  # what all names began with
+    left_out: list[LeftOut] = field(default_factory=list)  # the first of them
+    left_out_count: int = 0
+
+
 Config = dict[str, int | float | bool | str | None]
 """Knobs by name."""
 
@@ -150,7 +170,15 @@ class RunSpec(Struct, frozen=True, kw_only=True):
     versions: dict[str, str] = field(default_factory=dict)
     parent: str = ""  # id of the run whose weights this one began with
     parent_step: int | None = None
+    weights: str = ""  # name of the file whose weights this one began with
     format: int = FORMAT
+
+    @property
+    def origin(self) -> str:
+        """Whose weights it began with; empty where they were drawn from the seed."""
+        if self.parent:
+            return f"{self.parent} at step {self.parent_step or 0:,}"
+        return self.weights
 
 
 # --------------------------------------------------------------------------- what is logged

@@ -37,9 +37,9 @@ def fitting(model: Model, weights: Path) -> Fit:
     taken = [name for name in names if name in parameters]
     if not taken:
         raise ConfigError("none of those weights fits this model: start from a run of its own kind")
-    rest = sorted(set(parameters) - set(names))
-    anew = f"; begun anew: {', '.join(rest[:3])}{' ...' * (len(rest) > 3)}" if rest else ""
-    return Fit(names, f"{len(taken):,} of {len(parameters):,} weights are taken over{anew}")
+    told = f"{len(taken):,} of {len(parameters):,} weights are taken over"
+    told += _listed("begun anew", sorted(set(parameters) - set(names)))
+    return Fit(names, told + _listed("not used", _unused(shapes, own)))
 
 
 @torch.no_grad()
@@ -50,6 +50,18 @@ def begin_with(model: Model, weights: Path) -> str:
         for name in fit.names:
             own[name].copy_(file.get_tensor(name))
     return fit.sentence
+
+
+def _unused(shapes: dict[str, tuple[int, ...]], own: dict[str, Tensor]) -> list[str]:
+    """What the file has and the model has not: where the name is known the shape is another."""
+    strange = sorted(name for name in shapes if name not in own)
+    other = sorted(name for name in shapes if name in own and own[name].shape != shapes[name])
+    return [*(f"{name} of shape {list(shapes[name])}" for name in other), *strange]
+
+
+def _listed(title: str, names: list[str]) -> str:
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return f"; {title}: {', '.join(names[:3])}{more}" if names else ""
 
 
 def _names(file: safe_open) -> list[str]:

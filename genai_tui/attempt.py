@@ -140,8 +140,8 @@ class _Attempt:
             model, dataset, config = catalogue.open_spec(spec)
         if self._term():
             return self._stopped_early()
-        if spec.parent:
-            dataset = replace(dataset, notices=(*dataset.notices, self._begin_with_parent(model)))
+        if spec.parent or spec.weights:
+            dataset = replace(dataset, notices=(*dataset.notices, self._begin_with_given(model)))
         job = Job(
             model=model,
             dataset=dataset,
@@ -160,13 +160,13 @@ class _Attempt:
         except CheckpointError as error:
             return _failed(self._reporter, records.EXIT_CONFIG, str(error))
 
-    def _begin_with_parent(self, model: "Model") -> str:
-        """Puts the weights of the parent run in place; a checkpoint of this run replaces them."""
+    def _begin_with_given(self, model: "Model") -> str:
+        """Puts the weights it was started with in place; a checkpoint of this run replaces them."""
         from backends.weights import begin_with
 
         spec = self._run.spec()
         taken = begin_with(model, self._run.path / WEIGHTS)
-        return f"begun from {spec.parent} at step {spec.parent_step or 0:,}: {taken}"
+        return f"begun from {spec.origin}: {taken}"
 
     def _follow(self, training: Iterator[records.Record]) -> int:
         code = 1

@@ -94,6 +94,8 @@ def _sections(spec: RunSpec) -> dict[tuple[str, str], Value]:
     }
     if spec.parent:
         run |= {"parent": spec.parent, "parent step": spec.parent_step}
+    if spec.weights:
+        run["weights"] = spec.weights
     parts: dict[str, Mapping[str, Value]] = {
         "run": run,
         "model": spec.model_config,

@@ -190,7 +190,7 @@ def create(
 
     Args:
         planner: a warm one to ask; else one is started for this.
-        begin: the checkpoint whose weights it begins with; else they are drawn from the seed.
+        begin: the weights it begins with; else they are drawn from the seed.
 
     Raises:
         LaunchError: one sentence on what is wrong with the request.
@@ -213,8 +213,14 @@ def create(
     spec = _spec(store, request, plan, name)
     if begin is None:
         return store.create(spec)
-    spec = msgspec.structs.replace(spec, parent=begin.run.id, parent_step=begin.step)
-    return store.create(spec, lambda folder: keep(begin, folder))
+    return store.create(_begun(spec, begin), lambda folder: keep(begin, folder))
+
+
+def _begun(spec: RunSpec, begin: Origin) -> RunSpec:
+    """``spec`` with where its weights come from."""
+    if begin.run is None:
+        return msgspec.structs.replace(spec, weights=begin.weights.name)
+    return msgspec.structs.replace(spec, parent=begin.run.id, parent_step=begin.step)
 
 
 def _plan(request: PlanRequest, planner: Planner | None) -> Plan:

@@ -1,4 +1,4 @@
-"""Where a run's first weights come from: another run's checkpoint, copied when the run is made.
+"""Where a run's first weights come from: another run's checkpoint or a file, copied at its making.
 
 The copy is the new run's own, so that the older one may prune its checkpoints or be deleted.
 """
@@ -20,15 +20,26 @@ FORKED_STEPS = 200
 """Checkpoints that a fork may choose from."""
 WEIGHTS = "initial.safetensors"
 """The file of a run's folder that holds them."""
+SUFFIX = ".safetensors"
+PICKLED = (".pt", ".pth", ".ckpt", ".bin")
+"""Endings of files that are not read; ``genai-tui import`` makes others of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A checkpoint whose weights another run begins with."""
+    """Weights that a run begins with.
 
-    run: Run
-    step: int
+    Attributes:
+        run: whose checkpoint at ``step`` they are; None where they are a file of its own.
+    """
+
     weights: Path
+    run: Run | None = None
+    step: int = 0
+
+    @property
+    def label(self) -> str:
+        return f"the weights of run {self.run.label}" if self.run else str(self.weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +76,13 @@ def fork(run: Run) -> Fork:
 def origin(store: Store, reference: str) -> Origin:
     """The checkpoint that ``RUN`` (its newest) or ``RUN@STEP`` means; the averaged weights, if any.
 
+    What ends in ``.safetensors`` is a file.
+
     Raises:
-        RunError: there is no such run or checkpoint, or it is damaged.
+        RunError: there is no such file, run or checkpoint, or it is damaged.
     """
+    if Path(reference).suffix in (SUFFIX, *PICKLED):
+        return _of_file(Path(reference).expanduser())
     name, at, word = reference.rpartition("@")
     if not at or not word.replace(",", "").isdecimal():
         name, word = reference, ""
@@ -80,7 +95,16 @@ def origin(store: Store, reference: str) -> Origin:
         known = ", ".join(f"{one:,}" for one in steps)
         sentence = f"run {run.label} has no checkpoint at step {step:,}; there are {known}"
         raise RunError(sentence, status=MISUSE)
-    return Origin(run, step, _verified(run.path / "checkpoints" / f"step-{step:06d}"))
+    return Origin(_verified(run.path / "checkpoints" / f"step-{step:06d}"), run, step)
+
+
+def _of_file(path: Path) -> Origin:
+    if not path.is_file():
+        raise RunError(f"{path} is no file of weights: there is none", status=MISUSE)
+    if path.suffix != SUFFIX:
+        sentence = f"{path} may hold code and is not read: genai-tui import makes a safe file of it"
+        raise RunError(sentence, status=MISUSE)
+    return Origin(path.resolve())
 
 
 def keep(origin: Origin, run: Path) -> None:
@@ -98,8 +122,7 @@ def keep(origin: Origin, run: Path) -> None:
         hidden.rename(run / WEIGHTS)
     except OSError as error:
         hidden.unlink(missing_ok=True)
-        where = f"the weights of run {origin.run.label} cannot be copied"
-        raise RunError(f"{where}: {error.strerror}") from None
+        raise RunError(f"{origin.label} cannot be copied: {error.strerror}") from None
 
 
 def _verified(folder: Path) -> Path:

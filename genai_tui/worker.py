@@ -57,6 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
             from genai_tui import playing
 
             return playing.play(to, options.run)
+        if options.verb == "import":
+            from genai_tui import converting
+
+            return converting.convert(to, options.file, options.out, options.part, options.parent)
         if options.verb == "evaluate":
             from genai_tui import evaluating
 
@@ -99,6 +103,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     evaluate.add_argument("--step", type=int, default=-1, help="-1 is the newest")
     evaluate.add_argument("--count", type=int, default=0, help="samples; 0 is the usual number")
     evaluate.add_argument("--seed", type=int, default=0)
+    taken = verbs.add_parser("import", help="makes a safetensors file of somebody's weights")
+    taken.add_argument("file", type=Path)
+    taken.add_argument("--out", type=Path, required=True, help="the file to make")
+    taken.add_argument("--part", default="", help="the container to take alone")
+    taken.add_argument("--parent", type=int, required=True, help="pid of who asks")
     return parser.parse_args(arguments)
 
 

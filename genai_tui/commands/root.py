@@ -14,6 +14,7 @@ from genai_tui.commands.doctor import doctor
 from genai_tui.commands.evaluate import evaluate
 from genai_tui.commands.export import export
 from genai_tui.commands.gpus import gpus
+from genai_tui.commands.importing import import_weights
 from genai_tui.commands.listing import runs
 from genai_tui.commands.logs import logs
 from genai_tui.commands.options import Globals
@@ -192,6 +193,14 @@ _add(
     "export latest --out pictures",
     "export latest --what gif --tile 3 --out progress.gif",
     "export shakespeare --step 500 --what jsonl --out texts.jsonl",
+)
+_add(
+    import_weights,
+    DRAW,
+    "import model.pt",
+    "import last.ckpt --part state_dict --to vae.safetensors",
+    "train vae/conv --from vae.safetensors",
+    name="import",
 )
 _add(share, DRAW, "share conv-k3f9", "share conv-k3f9 --group lab", "share conv-k3f9 --undo")
 _add(delete, DRAW, "delete conv-k3f9", "delete conv-k3f9 --yes")

@@ -67,7 +67,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("note", written.note),
         ("model", spec.model),
         ("data", spec.dataset),
-        ("begun from", f"{spec.parent} at step {spec.parent_step or 0:,}" if spec.parent else ""),
+        ("begun from", spec.origin),
         ("pace", _pace(status) if state in TRAINING else ""),
         ("step", f"{status.step:,}/{status.of:,}{share}" if status.of else "0"),
         ("created", f"{amounts.duration(time.time() - spec.created)} ago"),

@@ -66,8 +66,9 @@ def train(
         str | None,
         typer.Option(
             "--from",
-            metavar="RUN[@STEP]",
-            help="Begin with the weights of another run, as far as they fit.",
+            metavar="RUN[@STEP]|FILE",
+            help="Begin with the weights of another run or of a safetensors file, as far as "
+            "they fit.",
             autocompletion=completion.runs,
             show_default=False,
         ),

@@ -1,9 +1,11 @@
-"""Loads one data set or checkpoint, as a worker does, and tells how that went and what it took.
+"""Loads one data set or file of weights, as a worker does, and tells how that went.
 
 ``python devour.py KIND PATH`` prints JSON: ``items``, ``notices``, ``error`` and ``peak``, the most
 memory in bytes that was in use.
 """
 
+import contextlib
+import io
 import json
 import os
 import resource
@@ -27,6 +29,8 @@ def main(kind: str, path: Path) -> dict[str, object]:
             _weights(path)
         elif kind == "checkpoint":
             _checkpoint(path)
+        elif kind == "import":
+            told["items"] = _imported(path)
         else:
             module = import_module(f"backends.datasets.{kind}")
             data = module.load(module.Config(), path, 0.1)
@@ -42,6 +46,18 @@ def _weights(path: Path) -> None:
     from backends.weights import begin_with
 
     begin_with(nn.Linear(2, 2), path)  # pyright: ignore[reportArgumentType]
+
+
+def _imported(path: Path) -> int:
+    """As the child of ``genai-tui import`` does it; the tensors that came of it."""
+    from genai_tui.converting import convert
+
+    answer, said = io.BytesIO(), io.StringIO()
+    with contextlib.redirect_stderr(said):
+        status = convert(answer, path, Path(f"{path}.safetensors"), "", os.getppid())
+    if status:
+        raise DataError(said.getvalue().strip())
+    return json.loads(answer.getvalue())["tensors"]
 
 
 def _checkpoint(path: Path) -> None:

@@ -4,12 +4,14 @@ No code of theirs runs, memory stays under CAP, nothing waits for ever, links le
 was left out is counted and named. Each is read in a process of its own, whose memory is measured.
 """
 
+import contextlib
 import gzip
 import hashlib
 import io
 import json
 import os
 import pickle
+import random
 import struct
 import subprocess
 import sys
@@ -30,6 +32,7 @@ from torch import nn
 
 from backends.checkpoints import CheckpointError, load_newest
 from backends.data import DataError
+from backends.foreign import ForeignError, convert
 from backends.knobs import ConfigError
 from backends.weights import begin_with
 from faults.scorecard import Entry
@@ -364,3 +367,98 @@ def test_a_manifest_leads_nowhere(name: str, tmp_path: Path, scorecard: Entry) -
     with pytest.raises(CheckpointError, match="other files than its own"):
         load_newest(tmp_path)
     scorecard(row=22, tried=1, lost=0)
+
+
+def claiming(count: int, *, inflated: int = 0) -> bytes:
+    """What ``torch.save`` writes of one tensor, but that it claims ``count`` values.
+
+    Args:
+        inflated: bytes of zeros that its values are said to be, packed into a thousandth of that.
+    """
+    buffer, made = io.BytesIO(), io.BytesIO()
+    torch.save({"w": torch.zeros(7777)}, buffer)
+    with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(made, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name.endswith("data.pkl"):
+                honest = b"M" + struct.pack("<H", 7777)
+                assert honest in data
+                data = data.replace(honest, b"\x8a\x06" + count.to_bytes(6, "little"))
+            if name.endswith("data/0") and inflated:
+                target.writestr(name, bytes(inflated), zipfile.ZIP_DEFLATED, 1)
+                continue
+            target.writestr(name, data)
+    return made.getvalue()
+
+
+def repeated() -> bytes:
+    """A tensor of 10^12 values that are all the same one."""
+    buffer = io.BytesIO()
+    torch.save({"w": torch.zeros(1).expand(10**6, 10**6)}, buffer)
+    return buffer.getvalue()
+
+
+def pickled(value: object, *, archived: bool = True) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(value, buffer, _use_new_zipfile_serialization=archived)
+    return buffer.getvalue()
+
+
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "inflated": lambda: claiming(1 << 28, inflated=1 << 30),
+    "10^12 values": lambda: claiming(10**12),
+    "10^12 times the same": repeated,
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["inflated", *(pytest.param(n, marks=pytest.mark.faults_long) for n in [*BOMBS][1:])],
+)
+def test_foreign_weights_that_are_bombs(name: str, tmp_path: Path, scorecard: Entry) -> None:
+    path = tmp_path / "bomb.pt"
+    path.write_bytes(BOMBS[name]())
+    told = devour("import", path)
+    assert str(path) in told["error"]
+    assert [file.name for file in tmp_path.iterdir()] == ["bomb.pt"]
+    scorecard(row=22, tried=1, lost=0)
+
+
+def test_foreign_weights_run_nothing(tmp_path: Path, scorecard: Entry) -> None:
+    """Read in this process: what may not be run is refused before there is anything to limit."""
+    path, made, target = tmp_path / "evil.pt", tmp_path / "made", tmp_path / "own.safetensors"
+    evil = {"weight": torch.ones(2), "more": Evil(made)}
+    contents = {
+        "archive": pickled(evil),
+        "before 1.6": pickled(evil, archived=False),
+        "module": pickled(nn.Linear(2, 2)),
+        "pickle": pickle.dumps(Evil(made)),
+        "pickle of tensors": pickle.dumps(evil),
+        "protocol 0": pickle.dumps(Evil(made), 0),
+    }
+    for content in contents.values():
+        path.write_bytes(content)
+        with path.open("rb") as source, pytest.raises(ForeignError, match=r"run(ning)? code"):
+            convert(source, target)
+        assert not made.exists()
+        assert not target.exists()
+    scorecard(row=22, tried=len(contents), lost=0)
+
+
+def test_foreign_weights_that_are_damaged(tmp_path: Path, scorecard: Entry) -> None:
+    """Cut and flipped anywhere: a phrase that says so, or tensors, and nothing else."""
+    path, target, dice = tmp_path / "weights.pt", tmp_path / "own.safetensors", random.Random(22)
+    whole = pickled({"a": torch.ones(3), "b": {"c": torch.zeros(2, 2)}, "n": 3})
+    old = pickled({"a": torch.ones(3)}, archived=False)
+    tried = 0
+    for content in (whole, old):
+        for _ in range(100):
+            damaged = bytearray(content)
+            for _ in range(dice.randrange(1, 4)):
+                damaged[dice.randrange(len(damaged))] = dice.randrange(256)
+            path.write_bytes(damaged[: dice.choice((dice.randrange(len(damaged)), None))])
+            with path.open("rb") as source, contextlib.suppress(ForeignError):
+                convert(source, target)
+            target.unlink(missing_ok=True)
+            tried += 1
+    scorecard(row=22, tried=tried, lost=0)
