@@ -19,7 +19,7 @@ from aiohttp.typedefs import Handler
 from textual_serve.server import Server
 
 LOOPBACK = "127.0.0.1"
-SECONDS_TO_LEAVE = 5.0
+SECONDS_TO_LEAVE = 1.0
 """For studios whose page is closed by the end of the server."""
 _HOST = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?")
 """As the browser calls this machine: any port, because one may have been forwarded."""

@@ -45,6 +45,8 @@ class Browser:
         self._socket = await self._session.ws_connect(
             pages[0]["webSocketDebuggerUrl"], max_msg_size=0
         )
+        # Keys reach a page that has the focus, and a window that is not shown may never get it.
+        await self.ask("Emulation.setFocusEmulationEnabled", enabled=True)
         return self
 
     async def __aexit__(

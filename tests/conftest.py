@@ -18,6 +18,12 @@ os.environ["GENAI_TUI_STATE"] = str(_HOME / "state")
 os.environ["GENAI_TUI_SETTINGS"] = str(_HOME / "settings.toml")
 
 import pytest  # noqa: E402
+from faults.report import (  # noqa: E402, F401 - hooks, which the process that collects nothing has too
+    pytest_addoption,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
 from hypothesis import settings  # noqa: E402
 
 from genai_tui.store import Store  # noqa: E402

@@ -1,6 +1,5 @@
 """The thread that looks after all runs: it tells what is wrong, and tells it once."""
 
-import os
 import time
 from collections.abc import Sequence
 
@@ -162,7 +161,9 @@ def test_in_a_folder_that_cannot_be_written_a_viewer_remembers_by_itself(
     assert watched(store, looks=2).news == ["nan"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"ids": 3}', os.urandom(100), b"[" * 100_000])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"ids": 3}', bytes(range(156, 256)), b"[" * 100_000]
+)
 def test_a_damaged_memory_is_an_empty_one(live: Run, content: bytes) -> None:
     (live.path / told.FILE).write_bytes(content)
     assert told.read(live.path) == frozenset()

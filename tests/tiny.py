@@ -210,6 +210,8 @@ def smallest(name: str, **chosen: Any) -> tuple[Model, Dataset]:
     short = {knob.name: small[knob.name] for knob in knobs(entry.Config) if knob.name in small}
     dataset = load_dataset(kind.default_dataset, kind.data_kind(), short, 0.01, 4)
     low = {k.name: k.low for k in knobs(kind.Config) if k.kind == "int" and k.low is not None}
+    if "attention" in {knob.name for knob in knobs(kind.Config)}:
+        low["levels"] = 2  # it costs the square of a level's pixels
     widths = {name: value for name, value in low.items() if "width" in name}
     for wanted in (low, widths, {}):
         torch.manual_seed(0)
