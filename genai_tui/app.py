@@ -23,7 +23,6 @@ from genai_tui import settings as preferences
 from genai_tui.alarm_host import AlarmHost
 from genai_tui.feed import Feed
 from genai_tui.images.detect import Graphics, detect
-from genai_tui.keys_in_order import KeysInOrder
 from genai_tui.last_hop import Visible, VisibleErrors
 from genai_tui.navigating import NavigatingApp
 from genai_tui.screens.commanding import Commanding
@@ -31,13 +30,13 @@ from genai_tui.screens.runs import RunsScreen
 from genai_tui.screens.too_small import TooSmall, is_too_small
 from genai_tui.settings import Settings
 from genai_tui.store import LIVE, Run, Store
+from genai_tui.tidying import TidyingApp
 from genai_tui.touring import TouringApp
 from genai_tui.visible import visible
-from genai_tui.watchers import LET_GO_SECONDS, let_go
 
 WIDTHS = [(0, "-narrow"), (100, "-wide"), (150, "-very-wide")]
 HEIGHTS = [(0, "-low"), (22, "-short"), (32, "-tall")]
-SETTLE_SECONDS, HINT_SECONDS = 1.0, 12.0
+HINT_SECONDS = 12.0
 WATCH_SECONDS = 2.0
 """Runs are looked after when all that the user waits for is there."""
 MOVES = "move."
@@ -52,7 +51,7 @@ def _run_commands() -> type[Provider]:
     return RunCommands
 
 
-class StudioApp(NavigatingApp[None], TouringApp[None], AlarmHost[None], KeysInOrder[None]):
+class StudioApp(NavigatingApp[None], TouringApp[None], AlarmHost[None], TidyingApp[None]):
     """The screens of genai-tui. It reads runs and never imports what trains them."""
 
     TITLE = "genai-tui"
@@ -118,7 +117,6 @@ class StudioApp(NavigatingApp[None], TouringApp[None], AlarmHost[None], KeysInOr
 
     def on_mount(self) -> None:
         self.feed.start()
-        self.set_interval(LET_GO_SECONDS, partial(let_go, self))
         if self._open_run is not None:
             self.push_screen(self._run_screen(self._open_run))
         if not self.is_headless:
@@ -137,7 +135,6 @@ class StudioApp(NavigatingApp[None], TouringApp[None], AlarmHost[None], KeysInOr
             self.notify(visible(way), markup=False, timeout=HINT_SECONDS)
         if self._tour:
             self.show_hints()
-        self.set_timer(SETTLE_SECONDS, _settle)
         if not self.is_headless:
             self.set_timer(WATCH_SECONDS, self.watch_runs)
 
@@ -307,13 +304,6 @@ class StudioApp(NavigatingApp[None], TouringApp[None], AlarmHost[None], KeysInOr
                 self.post_message(message)
 
 
-def _settle() -> None:
-    """All that the program consists of is there by now; it need never be looked through again."""
-    gc.collect()
-    gc.freeze()
-    gc.enable()
-
-
 class RunMessage(Message):
     """What the App needs of a message about a run, whose module is loaded when it is wanted."""
 
@@ -355,6 +345,7 @@ def run_studio(
         settings = replace(settings, low_bandwidth=True)
     tour = open_run is None and not tour_was_seen()
     found = detect(graphics)
+    gc.freeze()  # the program itself is not looked through; any later a screen would be frozen, too
     app = StudioApp(store, graphics=found, open_run=open_run, settings=settings, tour=tour)
     app.run()
     if app.is_web:  # nobody reads it, and stdout is the page's

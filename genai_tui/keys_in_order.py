@@ -1,5 +1,6 @@
 """Keys have their effect one after another, also those that come in one burst."""
 
+import time
 from collections import deque
 from typing import TypeVar
 
@@ -14,6 +15,8 @@ Seen = tuple[Screen[object], Widget | None]
 """A screen and what has the focus on it."""
 PATIENCE_SECONDS = 0.5
 """After so long the next key is handed over, whatever became of the one before."""
+REST_SECONDS = 0.5
+"""Whoever has not typed for so long reads."""
 
 
 class KeysInOrder(App[Result]):
@@ -34,6 +37,12 @@ class KeysInOrder(App[Result]):
         self._kept_back: deque[events.Event] = deque()
         self._turn = 0  # of the key that is under way
         self._under_way = False
+        self._typed = 0.0
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether no key waits for its effect, and none has come of late."""
+        return not self._under_way and time.monotonic() - self._typed > REST_SECONDS
 
     async def on_event(self, event: events.Event) -> None:
         is_typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
@@ -56,6 +65,7 @@ class KeysInOrder(App[Result]):
     async def _hand_over(self, event: events.Event) -> None:
         self._turn += 1
         self._under_way = True
+        self._typed = time.monotonic()
         if self._kept_back:
             self._lose_patience_later()
         seen = self.screen, self.focused

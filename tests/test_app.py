@@ -4,13 +4,15 @@ import gc
 import subprocess
 import sys
 import weakref
+from contextlib import suppress
 
 import build_runs
 import pytest
 from rich.segment import Segment
 from studio import QUADRANT, screen_text, studio, until
 from textual.color import Color
-from textual.screen import Screen
+from textual.dom import DOMNode
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from genai_tui.app import StudioApp
@@ -22,7 +24,6 @@ from genai_tui.screens.runs import RunsScreen
 from genai_tui.screens.too_small import TooSmall
 from genai_tui.settings import Settings
 from genai_tui.store import Store
-from genai_tui.watchers import let_go
 
 HOSTILE = [
     "[@click=app.boom]x[/]",
@@ -181,23 +182,36 @@ def test_the_studio_never_imports_torch_and_the_list_needs_no_numpy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-async def test_runs_that_were_looked_at_leave_the_memory_with_their_screens(store: Store) -> None:
+async def test_runs_that_were_looked_at_leave_the_memory_with_all_their_widgets(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for delay in ("tidying.LET_GO", "tidying.REST", "keys_in_order.REST"):
+        monkeypatch.setattr(f"genai_tui.{delay}_SECONDS", 0.05)
+    monkeypatch.setattr("genai_tui.tidying.SETTLE_SECONDS", 3600.0)
     run = build_runs.build(store, "seen", step=100)
-    app, feed = studio(store)
+    app, _ = studio(store, run)
+    gc.disable()  # what goes, goes by the App's own doing
     async with app.run_test() as pilot:
-        feed.tell_runs()
-        await until(pilot, lambda: app.query("RunTable") and app.query_one("RunTable").display)
-        seen: weakref.WeakSet[Screen[object]] = weakref.WeakSet()
-        for _ in range(4):
-            app.open_run(run.id)
-            await until(pilot, lambda: isinstance(app.screen, RunScreen))
-            seen.add(app.screen)
-            await pilot.press("q")
-            await until(pilot, lambda: not isinstance(app.screen, RunScreen))
+        seen: list[weakref.ref[object]] = []
 
         def are_gone() -> bool:
-            let_go(app)
-            gc.collect()
-            return len(seen) <= 1  # the last one may still be held by its last frame
+            return all(ref() is None for ref in seen)
 
-        await until(pilot, are_gone)
+        for number in range(30):
+            await until(pilot, lambda: "back" in screen_text(app))
+            if number < 2:
+                seen += [ref for node in app.screen.walk_children() for ref in references(node)]
+            await pilot.press("q")
+            await until(pilot, lambda: not isinstance(app.screen, RunScreen))
+            with suppress(AssertionError):  # the next frame may have to be painted before
+                await until(pilot, are_gone, seconds=0.3)
+                break
+            app.open_run(run.id)
+        assert are_gone()
+    gc.enable()
+
+
+def references(node: DOMNode) -> list[weakref.ref[object]]:
+    """To a widget, and to all that it drew."""
+    assert isinstance(node, Widget)
+    return [weakref.ref(node), weakref.ref(node._styles_cache)]  # pyright: ignore[reportPrivateUsage]

@@ -166,10 +166,10 @@ class ImageView(Widget):
         self.watch(self._host, "app_focus", self._terminal_focused, init=False)
         self.watch(self._host, "graphics", self._way_changed, init=False)
         self.watch(self._host, "on_demand", self._way_changed, init=False)
-        resumed = cast("Signal[App[object]]", self._host.app_resume_signal)
-        resumed.subscribe(self, self._terminal_resumed)
+        self._resumed.subscribe(self, self._terminal_resumed)
 
     def on_unmount(self) -> None:
+        self._resumed.unsubscribe(self)  # which holds it, and its picture, until the next resume
         self._unsend()
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -263,6 +263,10 @@ class ImageView(Widget):
     @property
     def _host(self) -> App[object]:
         return cast("App[object]", self.app)
+
+    @property
+    def _resumed(self) -> Signal[App[object]]:
+        return cast("Signal[App[object]]", self._host.app_resume_signal)
 
     def _way_changed(self) -> None:
         self.refresh()

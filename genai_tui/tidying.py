@@ -1,0 +1,58 @@
+"""The part of the App that lets go of what was closed, and of all that it has read and drawn.
+
+Textual keeps hold of it in two places. It drops a closed widget that watched an attribute of the
+App when that attribute changes, which may be never. And it remembers the backgrounds of the last
+1,024 widgets that drew anything, and with them the widgets' caches of all lines that they drew
+(https://github.com/Textualize/textual/issues/6665).
+"""
+
+import gc
+from typing import TypeVar, cast
+
+from textual._styles_cache import StylesCache
+from textual.dom import DOMNode
+
+from genai_tui.keys_in_order import REST_SECONDS, KeysInOrder
+
+Result = TypeVar("Result")
+SETTLE_SECONDS = 1.0
+"""The first paint is done by then: nothing is collected before."""
+LET_GO_SECONDS = 5.0
+"""How long a closed screen may stay."""
+
+
+class TidyingApp(KeysInOrder[Result]):
+    """An App that collects what was closed, in moments in which nobody waits for a key."""
+
+    def on_mount(self) -> None:
+        self.set_interval(LET_GO_SECONDS, self._tidy)
+
+    def on_ready(self) -> None:
+        self.set_timer(SETTLE_SECONDS, _begin)
+
+    def _tidy(self) -> None:
+        StylesCache.get_inner_outer.cache_clear()
+        if self._forget_closed():  # which may be about to be taken apart
+            self.set_timer(REST_SECONDS, self._collect)
+
+    def _forget_closed(self) -> bool:
+        """Whether anybody watched an attribute of the App and is not part of it any more."""
+        watching = cast("dict[str, list[tuple[DOMNode, object]]]", getattr(self, "__watchers", {}))
+        found = False
+        for entries in watching.values():
+            kept = [(node, callback) for node, callback in entries if node.is_attached]
+            found = found or len(kept) < len(entries)
+            entries[:] = kept
+        return found
+
+    def _collect(self) -> None:
+        """Widgets hold one another: without this they stay until much more has piled up."""
+        if self.is_at_rest:
+            gc.collect()
+        else:
+            self.set_timer(REST_SECONDS, self._collect)
+
+
+def _begin() -> None:
+    gc.collect()
+    gc.enable()
