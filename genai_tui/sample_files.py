@@ -118,7 +118,7 @@ def listing(run: Path) -> list[Drawn]:
 def told(run: Path, relative: str) -> Told:
     """What ``request.json`` says; nothing where it is missing, damaged, or not the run's."""
     path = run / relative / TOLD
-    if not relative or not _is_inside(path, run) or not path.is_file():
+    if not relative or not _is_inside(path, run):
         return Told()
     try:
         with opened(path) as file:
@@ -168,4 +168,7 @@ def _drawn(entry: os.DirEntry[str]) -> Drawn | None:
 
 
 def _is_inside(folder: Path, run: Path) -> bool:
-    return folder.resolve().is_relative_to(run.resolve())
+    try:
+        return folder.resolve().is_relative_to(run.resolve())
+    except (OSError, ValueError):  # a name that no file can have
+        return False

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from rich.cells import cell_len, set_cell_size
 
 NARROWEST = 7
+MOST_A_CELL = 4
+"""Characters that are looked at for a cell: marks that combine with a letter take none."""
 
 
 def gap_of(columns: int, room: int) -> int:
@@ -17,7 +19,7 @@ def widths_of(rows: Sequence[Sequence[str]], room: int) -> list[int]:
 
     The first column names the rows and gives way last; below seven cells no column does.
     """
-    widths = [max(1, *map(cell_len, column)) for column in zip(*rows, strict=True)]
+    widths = [min(room, max(1, *map(cell_len, each))) for each in zip(*rows, strict=True)]
     gaps = gap_of(len(widths), room) * (len(widths) - 1)
     while sum(widths) + gaps > room:
         rest = widths[1:] or widths
@@ -37,6 +39,12 @@ def cell(text: str, width: int, *, name: bool = False) -> str:
         return text + " " * (width - cell_len(text))
     if name:
         return set_cell_size(text, width - 1) + "…"
-    while cell_len(text) > width - 1:
+    return set_cell_size("…" + last_cells(text, width - 1), width)
+
+
+def last_cells(text: str, width: int) -> str:
+    """The end of a text in at most ``width`` cells, however long the text is."""
+    text = text[-MOST_A_CELL * max(1, width) :]
+    while cell_len(text) > width:
         text = text[1:]
-    return set_cell_size("…" + text, width)
+    return text

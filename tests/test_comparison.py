@@ -8,6 +8,7 @@ from build_runs import NOW
 from cli_tools import Cli, inside
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from backends.records import RunSpec, Sample, SampleRequest, Start, Step, scalar
 from genai_tui import comparison, table
@@ -158,13 +159,21 @@ words = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max
     st.integers(60, 120),
 )
 def test_a_row_never_is_wider_than_the_room(rows: list[list[str]], room: int) -> None:
-    from rich.cells import cell_len
-
     widths = table.widths_of(rows, room)
     for row in rows:
         cells = [table.cell(text, width) for text, width in zip(row, widths, strict=True)]
         assert [cell_len(text) for text in cells] == widths
         assert cell_len((" " * table.gap_of(len(widths), room)).join(cells)) <= room
+
+
+@pytest.mark.parametrize("letter", ["a", "全", "e\u0301"])
+def test_a_megabyte_is_cut_as_quickly_as_a_word(letter: str) -> None:
+    """Letter by letter that took minutes, in which the studio heard no key."""
+    text = letter * 500_000
+    assert cell_len(table.last_cells(text, 40)) <= 40
+    assert table.cell(text, 40).startswith("…")
+    assert cell_len(table.cell(text, 40)) == 40
+    assert sum(table.widths_of([[text, text, "b"]], 80)) <= 80
 
 
 def test_a_long_name_keeps_its_beginning_and_a_long_value_its_end() -> None:

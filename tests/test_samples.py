@@ -168,23 +168,21 @@ def test_what_is_no_sound_says_so(tmp_path: Path, data: bytes) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_any_request_file_is_read_or_is_none(data: bytes) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Path, "open", lambda *_: _Bytes(data))
-        assert isinstance(sample_files.told(Path("/run"), "samples/step-000001"), Told)
+def test_any_request_file_is_read_or_is_none(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    run = tmp_path_factory.getbasetemp() / "any-request"
+    (run / "samples").mkdir(parents=True, exist_ok=True)
+    (run / "samples" / "request.json").write_bytes(data)
+    assert isinstance(sample_files.told(run, "samples"), Told)
 
 
-class _Bytes:
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    def __enter__(self) -> "_Bytes":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def read(self, size: int) -> bytes:
-        return self.data[:size]
+@pytest.mark.parametrize(
+    "name", ["a\0b", "x" * 300, "全" * 100, "y/" * 3000, "..", "/etc", "\ud800"]
+)
+def test_a_folder_of_a_name_that_no_file_can_have_is_empty(tmp_path: Path, name: str) -> None:
+    assert sample_files.told(tmp_path, f"samples/{name}") == Told()
+    assert not sample_files.find(tmp_path, f"samples/{name}")
 
 
 def test_names_that_are_no_steps_are_left_out(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -119,7 +119,9 @@ def _tell_end(run: Run, state: Seen, stream: TextIO) -> None:
 def _grid(folder: Path) -> Path:
     """The picture of all samples where they are pictures, else their folder."""
     grid = folder / "grid.png"
-    return grid if grid.is_file() else folder
+    with suppress(OSError, ValueError):  # a name that no file can have
+        return grid if grid.is_file() else folder
+    return folder
 
 
 def _display(stream: TextIO) -> progress.Display:

@@ -7,6 +7,7 @@ from textwrap import wrap
 
 from rich.cells import cell_len, set_cell_size
 
+from genai_tui.table import last_cells
 from genai_tui.visible import visible
 from genai_tui.widgets.form import Form
 from genai_tui.widgets.form_fields import Field, LineEdit, Section
@@ -145,9 +146,8 @@ def _blank(field: Field) -> str:
 def _edited(edit: LineEdit, room: int, look: str) -> list[Span]:
     """The part of a line around its caret that fits in ``room`` cells."""
     text = visible(edit.text)
-    begin = 0
-    while cell_len(text[begin : edit.caret + 1]) > room - 1:
-        begin += 1
+    shown = text[: edit.caret + 1]
+    begin = len(shown) - len(last_cells(shown, room - 1))
     before, under, after = text[begin : edit.caret], text[edit.caret :][:1], text[edit.caret + 1 :]
     rest = room - cell_len(before) - max(1, cell_len(under))
     after = after if cell_len(after) <= rest else set_cell_size(after, max(0, rest))
@@ -166,7 +166,5 @@ def shorten(text: str, width: int, *, keep_end: bool = False) -> str:
     if width <= 1:
         return "…"[: max(0, width)]
     if keep_end:
-        while cell_len(text) > width - 1:
-            text = text[1:]
-        return "…" + text
+        return "…" + last_cells(text, width - 1)
     return set_cell_size(text, width - 1).rstrip() + "…"

@@ -53,9 +53,9 @@ class Terminal:
         os.write(self._master, keys.encode())
 
     def expect(self, *words: str, since: int = 0, seconds: float = 30.0) -> None:
-        """Reads until all ``words`` were shown after ``since``."""
+        """Reads until all ``words`` were shown after ``since``; without any, until anything is."""
         deadline = time.monotonic() + seconds
-        while not all(word in self.shown(since) for word in words):
+        while not (self.shown(since) and all(word in self.shown(since) for word in words)):
             assert time.monotonic() < deadline, f"no {words} in {self.shown(since)[-2000:]!r}"
             assert self._read(0.2) or self.process.poll() is None, self.output[-2000:]
 
