@@ -131,8 +131,8 @@ def test_no_verb_passes_it_on(number: int, store: Store, tmp_path: Path, scoreca
 
 LEAVE = "\x11"
 ESCAPE = "\x1b[27u"
-"""As terminals with the keyboard protocol send it: a bare one and the next key are taken for alt+key
-where the studio is kept from reading for a moment."""
+"""As terminals with the keyboard protocol send it: of a bare one and the key after it a studio that
+is kept from reading for a moment makes alt and that key."""
 TYPED = [
     ("?", "this screen", "help"),
     (ESCAPE, "new run", "runs"),
