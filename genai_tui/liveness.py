@@ -11,8 +11,8 @@ import signal
 import struct
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from genai_tui.regular import UNFOLLOWED
 
@@ -23,8 +23,7 @@ class LockHeldError(RuntimeError):
     """Another process holds the lock."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """A process within one boot: its pid and its start time in clock ticks (0 if unknown)."""
 
     pid: int

@@ -6,12 +6,11 @@ damaged one. One writer, any number of readers, no lock.
 
 import os
 import zlib
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from backends import records
 from backends.records import Record
@@ -53,11 +52,10 @@ class Log:
         os.close(self._fd)
 
 
-@dataclass(slots=True)
-class Chunk:
+class Chunk(Struct):
     """Some records, the offset to read on from, and how many lines were damaged."""
 
-    records: list[Record] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list[Record])
     offset: int = 0
     damaged: int = 0
     more: bool = False

@@ -5,9 +5,9 @@ when it is first opened, so that the first paint of the list does not wait for i
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 from textual.binding import Binding
 from textual.screen import Screen
 
@@ -28,8 +28,7 @@ class Studio(Protocol):
     def settings(self) -> Settings: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A screen of its own right. It leaves with ``self.dismiss()`` and goes back to what it hid."""
 
     key: str

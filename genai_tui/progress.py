@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from backends.records import (
     Checkpoint,
@@ -70,12 +71,11 @@ def wait_released(run: Run, seconds: float = 5.0) -> None:
 # --------------------------------------------------------------------------- two ways to show it
 
 
-@dataclass(slots=True)
-class Latest:
+class Latest(Struct):
     """The newest of each scalar."""
 
     step: int = 0
-    values: dict[str, Scalar] = field(default_factory=dict)
+    values: dict[str, Scalar] = field(default_factory=dict[str, Scalar])
     rate: float | None = None
 
     def fold(self, step: Step) -> None:

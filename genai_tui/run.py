@@ -7,9 +7,10 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
+
+from msgspec import Struct
 
 from backends import records
 from backends.records import FORMAT, Command, RunSpec, SampleRequest, State, Status, Verb
@@ -39,8 +40,7 @@ class RunError(UserError):
     """A run that cannot be found, read or commanded; the message is one sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Liveness:
+class Liveness(Struct, frozen=True):
     """Three facts, apart: is the keeper there, is the worker there, how old is the heartbeat."""
 
     keeper: bool
@@ -48,8 +48,7 @@ class Liveness:
     heartbeat_age: float
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """What a list shows of a run. ``error`` says why a run is broken.
 
     Attributes:
@@ -328,10 +327,10 @@ def _check(name: str | None, tags: Sequence[str] | None, note: str | None) -> No
 def _decode(path: Path, decode: Callable[[bytes], T]) -> T:
     try:
         with opened(path) as file:
-            data = file.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
-            raise RunError(f"{path} is damaged: it has over {MOST_BYTES >> 20} MiB")
-        return decode(data)
+            size = os.fstat(file.fileno()).st_size
+            if size > MOST_BYTES:
+                raise RunError(f"{path} is damaged: it has over {MOST_BYTES >> 20} MiB")
+            return decode(file.read(size))  # asked for more, Python would make room for it first
     except records.UNREADABLE as error:
         raise RunError(f"{path} is damaged: {error}") from None
 

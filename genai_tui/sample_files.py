@@ -6,10 +6,10 @@ files here, names are numbers, and what is read has a limit.
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import msgspec
+from msgspec import Struct, field
 
 from backends.records import UNREADABLE, SampleRequest
 from genai_tui.regular import opened
@@ -25,14 +25,13 @@ GRID = "grid.png"
 TOLD = "request.json"
 
 
-@dataclass(frozen=True, slots=True)
-class SampleFiles:
+class SampleFiles(Struct, frozen=True):
     """The files of one folder of samples, in order. A run draws one kind of them."""
 
-    pictures: list[Path] = field(default_factory=list)
-    texts: list[Path] = field(default_factory=list)
-    sounds: list[Path] = field(default_factory=list)
-    tables: list[Path] = field(default_factory=list)
+    pictures: list[Path] = field(default_factory=list[Path])
+    texts: list[Path] = field(default_factory=list[Path])
+    sounds: list[Path] = field(default_factory=list[Path])
+    tables: list[Path] = field(default_factory=list[Path])
     grid: Path | None = None
 
     def __bool__(self) -> bool:
@@ -53,8 +52,7 @@ class SampleFiles:
         return self.sounds or self.tables or self.texts or self.pictures
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
+class Drawn(Struct, frozen=True):
     """One sample step of a run.
 
     Attributes:

@@ -10,6 +10,7 @@ import pytest
 from build_runs import NOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from backends.records import Checkpoint, Phase, RunSpec, Start, Status, Step, scalar
 from genai_tui.alerts.alert import KINDS, Alert, Situation
@@ -105,7 +106,7 @@ def test_a_loss_that_converges_is_no_alarm(
     curve = scale * falling(n, noise, seed)
     shown = situation(loss=curve, validation__loss=curve[::10] * 1.1, of=int(ahead * EVERY * n))
     assert kinds(shown) == []
-    assert kinds(replace(shown, summary=replace(shown.summary, state="stopped"))) == []
+    assert kinds(replace(shown, summary=structs.replace(shown.summary, state="stopped"))) == []
 
 
 @settings(max_examples=20)

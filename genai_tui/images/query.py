@@ -15,7 +15,8 @@ import sys
 import termios
 import time
 import tty
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 CellSize = tuple[int, int]
 """Pixels of a cell: width, height."""
@@ -50,8 +51,7 @@ _TMUX_TRIES = 3
 _TMUX_PAUSE = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Terminal:
+class Terminal(Struct, frozen=True):
     """What the terminal itself said."""
 
     answered: bool = False
@@ -65,8 +65,7 @@ class Terminal:
     """Keys that arrived meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tmux:
+class Tmux(Struct, frozen=True):
     """What tmux knows of the terminal its client runs in."""
 
     passthrough: bool = False

@@ -88,17 +88,15 @@ class KeyBar(Widget):
 
     def _shown(self) -> list[Binding]:
         seen: dict[str, Binding] = {}
-        idle = self.screen.idle_actions if isinstance(self.screen, Idling) else frozenset[str]()
-        for _, binding, enabled, _ in self.screen.active_bindings.values():
-            if binding.show and enabled and binding.action not in idle:
-                seen.setdefault(binding.action, self._named(binding))
-        return list(seen.values())
-
-    def _named(self, binding: Binding) -> Binding:
-        """The key as the screen calls it now."""
         screen = self.screen
-        name = screen.names_now.get(binding.action) if isinstance(screen, Naming) else None
-        return replace(binding, description=name) if name else binding
+        idle = screen.idle_actions if isinstance(screen, Idling) else frozenset[str]()
+        names = screen.names_now if isinstance(screen, Naming) else dict[str, str]()
+        for _, binding, enabled, _ in screen.active_bindings.values():
+            if binding.show and enabled and binding.action not in idle:
+                name = names.get(binding.action)
+                named = replace(binding, description=name) if name else binding
+                seen.setdefault(binding.action, named)
+        return list(seen.values())
 
     def _is_kept(self, binding: Binding) -> bool:
         return binding.id == self.LAST or binding.key in self.BACK

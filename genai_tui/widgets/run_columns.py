@@ -1,7 +1,8 @@
 """The columns of the table of runs: what they say, how wide they are, which go first."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backends.records import number
 from genai_tui import amounts
@@ -14,8 +15,7 @@ GAP = 1
 Sparkline = Callable[[Sequence[float], int], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column between its least and its largest width; the one that matters least goes first."""
 
     name: str
@@ -69,8 +69,7 @@ def _least(columns: Sequence[Column]) -> int:
     return sum(column.least for column in columns) + GAP * (len(columns) - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """What the text of a cell is made from.
 
     Attributes:

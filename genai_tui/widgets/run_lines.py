@@ -1,8 +1,8 @@
 """The lines of the table of runs as segments: titles, headings, runs, and runs that are broken."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from rich.cells import set_cell_size
 from rich.segment import Segment
 from rich.style import Style
@@ -34,8 +34,7 @@ UP, DOWN = "▴", "▾"
 STATE_WIDTH = 13
 
 
-@dataclass(slots=True)
-class RunLines:
+class RunLines(Struct):
     """Draws lines with the columns, the marks and the order that are set here.
 
     Attributes:

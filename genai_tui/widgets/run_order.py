@@ -3,8 +3,9 @@
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from backends.records import number
 from genai_tui import sweep
@@ -24,8 +25,7 @@ _LIVELIEST: tuple[Seen, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A line of the list: a run, or a heading over some.
 
     Attributes:
