@@ -45,6 +45,12 @@ class Column:
             self._size = size
             self._move(len(self._held))
 
+    def drop(self, count: int) -> None:
+        """Forgets the first `count` numbers."""
+        kept = self._held[count : self._size]
+        self._held, self._size = np.empty(max(_LEAST, len(kept) * 3 // 2)), len(kept)
+        self._held[: len(kept)] = kept
+
     def _move(self, room: int) -> None:
         # What is not yet used of a large array costs no memory: pages are mapped when touched.
         moved = np.empty(room)

@@ -69,8 +69,7 @@ class Track:
             ordered = steps >= np.maximum(np.maximum.accumulate(steps), before)
             steps, values = steps[ordered], values[ordered]
         if self._times is not None and not self._keeps_pace(self._times, steps):
-            self._own.extend(self.steps)
-            self._times = None
+            self._part()
         if self._times is None:
             self._own.extend(steps)
         self._values.extend(values)
@@ -82,6 +81,21 @@ class Track:
             self._own.cut(size)
             self._values.cut(size)
             self.cuts += 1
+
+    def keep_last(self, count: int) -> None:
+        """Forgets all but the last ``count`` points."""
+        if self._times is not None and len(self) < len(self._times):
+            self._part()
+        surplus = len(self) - count
+        if surplus > 0:
+            self._own.drop(surplus)
+            self._values.drop(surplus)
+            self.cuts += 1
+
+    def _part(self) -> None:
+        """From now on it has steps of its own."""
+        self._own.extend(self.steps)
+        self._times = None
 
     def _keeps_pace(self, times: "Track", steps: Floats) -> bool:
         """Whether the next steps are those of ``times`` as well."""
@@ -96,6 +110,14 @@ class Instant:
     t: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Wild:
+    """A number that is none: NaN, or infinite."""
+
+    at: Instant
+    value: float
+
+
 class History:
     """All that a run's records tell, up to the last one folded."""
 
@@ -104,6 +126,8 @@ class History:
         self.rates: dict[str, Track] = {}
         self.times = Track()
         """When each step was logged, in seconds since the epoch."""
+        self.wild: dict[str, Wild] = {}
+        """The first value that was not finite, of each of `values` that had one."""
         self.spreads: dict[str, Spread] = {}
         """Histograms by their names."""
         self.samples: list[Sample] = []
@@ -156,6 +180,12 @@ class History:
                 steps.clear()
                 self._FOLDS[type(record)](self, record)
         self._fold_steps(steps)
+
+    def keep_last(self, count: int) -> None:
+        """Forgets most of a long run: the last ``count`` points of each scalar stay, or more."""
+        if len(self.times) > count + count // 4:
+            for track in (*self.values.values(), *self.rates.values(), self.times):
+                track.keep_last(count)
 
     def track(self, key: str) -> Track:
         """The track of a key that a group names."""
@@ -216,10 +246,19 @@ class History:
             order = np.argsort(steps, kind="stable")
             steps, values = steps[order], np.concatenate([values for _, values in parts])[order]
         track.extend(steps, values)
+        if tracks is self.values and key not in self.wild:
+            self._look_for_wild(key, steps, values)
+
+    def _look_for_wild(self, key: str, steps: Floats, values: Floats) -> None:
+        wild = ~np.isfinite(values)
+        if wild.any():
+            first = int(np.argmax(wild))
+            self.wild[key] = Wild(self.instant(float(steps[first])), float(values[first]))
 
     def _fold_start(self, start: Start) -> None:
         for track in (self.times, *self.values.values(), *self.rates.values()):
             track.cut(start.step)
+        self.wild = {key: one for key, one in self.wild.items() if one.at.step <= start.step}
         for spread in self.spreads.values():
             spread.cut(start.step)
         self.samples = [sample for sample in self.samples if sample.step <= start.step]

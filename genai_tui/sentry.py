@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from backends.records import Histogram
 from genai_tui.feed import Target
 from genai_tui.store import TRAINING, Run, RunError, Seen, Store, Summary
 from genai_tui.telemetry import journal
@@ -34,15 +35,16 @@ _MOMENTARY = frozenset({"spike", "gradients"})
 
 
 class Lookout:
-    """Follows one run from the beginning of its log."""
+    """Follows one run from the beginning of its log; of a long one it remembers the end alone."""
 
     def __init__(self, run: Run) -> None:
+        from genai_tui.alerts.curves import LOOK_BACK
         from genai_tui.alerts.watch import AlertWatch  # numpy, long after the first paint
         from genai_tui.history import History
 
         self._run = run
         self._watch = AlertWatch(run.spec())
-        self._history = History()
+        self._history, self._most = History(), LOOK_BACK
         self._records, self._telemetry = 0, -TELEMETRY_BYTES
         self.behind = True
         """Whether there is more of the log to be read than one look takes."""
@@ -51,7 +53,9 @@ class Lookout:
         """What is wrong; None while the log is not read to its end."""
         chunk = self._run.read(self._records, RECORD_BYTES)
         self._records, self.behind = chunk.offset, chunk.more
-        self._history.fold(chunk.records, chunk.damaged)
+        known = (one for one in chunk.records if not isinstance(one, Histogram))
+        self._history.fold(known, chunk.damaged)
+        self._history.keep_last(self._most)
         reading = journal.read(self._run.telemetry, self._telemetry)
         self._telemetry = reading.offset
         self._watch.see(reading.samples)

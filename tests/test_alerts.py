@@ -142,7 +142,7 @@ def test_the_first_number_that_is_none_is_named_and_where_to_go_back_to(value: f
     found = the("nan", shown)
     assert (found.level, found.step, found.t) == ("critical", 410, NOW + 40)
     assert "from step 300" in found.action
-    assert "20 of 60" in found.evidence
+    assert "20 of the last 60" in found.evidence
 
 
 @settings(max_examples=20)

@@ -22,7 +22,7 @@ from backends.records import (
     Step,
 )
 from genai_tui.groups import Group, group_of, grouped, short_names
-from genai_tui.history import LARGEST_STEP, MOST_SERIES, History
+from genai_tui.history import LARGEST_STEP, MOST_SERIES, History, Instant
 
 EVERY_CHECKPOINT, EVERY_SAMPLE, EVERY_VALIDATION = 7, 5, 4
 
@@ -91,6 +91,34 @@ def test_no_record_whatever_it_holds_breaks_the_fold(records: list[Record]) -> N
             track = history.track(key)
             assert len(track.steps) == len(track.values)
             assert bool(np.all(np.diff(track.steps) >= 0))
+
+
+@given(st.integers(1, 30), st.lists(st.integers(0, 200), max_size=5))
+def test_of_a_long_run_the_last_points_stay(most: int, cuts: list[int]) -> None:
+    early: list[Record] = [Step(step=1, t=1.0, values={"warmup": 1.0, "loss": 1.0})]
+    records = [start(0), *early, *steps(2, 60)]
+    whole, kept = series(folded(records)), History()
+    edges = [0, *sorted(cut % (len(records) + 1) for cut in cuts), len(records)]
+    for begin, end in itertools.pairwise(edges):
+        kept.fold(records[begin:end])
+        kept.keep_last(most)
+    for key, points in series(kept).items():
+        assert points == whole[key][-len(points) :]
+        assert min(most, len(whole[key])) <= len(points) <= max(most + most // 4, 1)
+    kept.fold([start(55, 2), *steps(56, 58)])
+    assert series(kept)["loss"][-1] == (58.0, 1 / 58)
+
+
+def test_the_first_number_that_is_none_is_known_as_long_as_it_counts() -> None:
+    history = folded([start(0), *steps(1, 10)])
+    assert history.wild == {}
+    history.fold([Step(step=11, t=11.0, values={"loss": "NaN"}), *steps(12, 40)])
+    history.fold([Step(step=41, t=41.0, values={"loss": "Infinity"})])
+    history.keep_last(5)
+    assert history.wild["loss"].at == Instant(11.0, 11.0)
+    assert math.isnan(history.wild["loss"].value)
+    history.fold([start(10, 2)])
+    assert history.wild == {}
 
 
 def test_a_track_says_how_often_points_were_taken_away() -> None:

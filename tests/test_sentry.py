@@ -1,6 +1,7 @@
 """The thread that looks after all runs: it tells what is wrong, and tells it once."""
 
 import time
+import tracemalloc
 from collections.abc import Sequence
 
 import build_runs
@@ -82,6 +83,31 @@ def test_what_begins_while_it_watches_is_told_then(store: Store, live: Run) -> N
     log(live, loss=50.0)
     sentry.look(time.time() + 5)
     assert ear.news == ["spike"]
+
+
+def test_of_a_long_run_the_end_is_remembered_and_that_it_went_wrong(
+    store: Store, live: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("genai_tui.alerts.curves.LOOK_BACK", 100)
+    log(live, loss=float("nan"))
+    ear = Ear()
+    sentry = Sentry(store, ear)
+    held: list[int] = []
+    tracemalloc.start()
+    for begin in (1000, 3000, 5000):
+        writer = Log(live.records)
+        for step in range(begin, begin + 2000):
+            values = {f"term_{key}": records.scalar(0.3) for key in range(20)}
+            writer.append(Step(step=20 + step, t=time.time(), values=values))
+        writer.close()
+        sentry.look(time.time())
+        while sentry._behind:  # pyright: ignore[reportPrivateUsage]
+            sentry.look(time.time())
+        held.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert ear.news == ["nan"]
+    assert [(alert.kind, alert.step) for alert in ear.heard[-1].alerts] == [("nan", 1010)]
+    assert held[2] - held[1] < 100_000  # twenty terms of 2,000 points have 320,000 bytes
 
 
 def test_a_wild_run_is_told_of_once_in_a_while(store: Store, live: Run) -> None:

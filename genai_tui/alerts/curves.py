@@ -30,21 +30,18 @@ EXPLODES, VANISHES = 100.0, 1e-7
 
 def nan(s: Situation) -> Iterator[Alert]:
     """A scalar that was NaN or infinite, where it began."""
-    for key, track in s.history.values.items():
-        bad = np.flatnonzero(~np.isfinite(track.values))
-        if not len(bad):
-            continue
-        first = int(track.steps[bad[0]])
-        value = float(track.values[bad[0]])
+    for key, wild in s.history.wild.items():
+        values, first = s.history.values[key].values, int(wild.at.step)
+        bad = int(np.count_nonzero(~np.isfinite(values)))
         saved = max((c.step for c in s.history.checkpoints if c.step < first), default=None)
         back = f"r resumes from step {saved:,}" if saved is not None else "start again"
         yield Alert(
             "nan",
             "critical",
             first,
-            _time(s, first),
-            f"{key} was {amounts.value(value)} at step {first:,} ({len(bad):,} of {len(track):,} "
-            "logged points are not finite)",
+            wild.at.t or 0.0,
+            f"{key} was {amounts.value(wild.value)} at step {first:,} ({bad:,} of the last "
+            f"{len(values):,} logged points are not finite)",
             "the rate is too high, or a logarithm or a division met a zero",
             f"stop it (x), halve lr, then {back}",
             key,
@@ -271,8 +268,9 @@ def _first_of_each(found: np.ndarray) -> list[int]:
 
 def _rate_is_high(s: Situation) -> bool:
     """Whether the learning rate is still more than a tenth of its highest."""
-    lr = s.history.values.get("lr")
-    return not lr or float(lr.values[-1]) > 0.1 * float(np.nanmax(lr.values))
+    lr, asked = s.history.values.get("lr"), s.spec.train_config.get("lr")
+    highest = float(asked) if isinstance(asked, int | float) else 0.0
+    return not lr or float(lr.values[-1]) > 0.1 * max(highest, float(np.nanmax(lr.values)))
 
 
 def _times(jump: float, deviation: float) -> str:
