@@ -97,7 +97,7 @@ def test_of_a_long_run_the_end_is_remembered_and_that_it_went_wrong(
     for begin in (1000, 3000, 5000):
         writer = Log(live.records)
         for step in range(begin, begin + 2000):
-            values = {f"term_{key}": records.scalar(0.3) for key in range(20)}
+            values: dict[str, records.Scalar] = {f"term_{key}": 0.3 for key in range(20)}
             writer.append(Step(step=20 + step, t=time.time(), values=values))
         writer.close()
         sentry.look(time.time())
