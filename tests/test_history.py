@@ -3,6 +3,7 @@
 import itertools
 import math
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def series(history: History) -> dict[str, list[tuple[float, float]]]:
     }
 
 
-def folded(records: list[Record], *cuts: int) -> History:
+def folded(records: Sequence[Record], *cuts: int) -> History:
     """The fold, fed in pieces that end at ``cuts``."""
     history, edges = History(), [0, *sorted(cut % (len(records) + 1) for cut in cuts), len(records)]
     for begin, end in itertools.pairwise(edges):
