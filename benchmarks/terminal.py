@@ -67,9 +67,15 @@ class Terminal:
         """Seconds from now until ``appeared(text)``; None if it does not within ``seconds``."""
         begin = time.perf_counter()
         while time.perf_counter() - begin < seconds:
-            if self._read(0.05) and appeared(self.text):
+            if self._read(0.05) and self._drain() and appeared(self.text):
                 return time.perf_counter() - begin
         return None
+
+    def _drain(self) -> bool:
+        """Reads all that is there: whoever looks at every few kB keeps the program waiting."""
+        while self._read(0.0):
+            pass
+        return True
 
     def settle(self, quiet: float = 0.15, seconds: float = 30.0) -> float:
         """Waits until nothing has come for ``quiet`` seconds; seconds until the last byte."""

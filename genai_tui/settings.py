@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, cast, get_type_hints
 
 import platformdirs
+from msgspec import Struct
 
 APP = "genai-tui"
 Scalar = str | float | bool
@@ -23,8 +23,7 @@ class SettingsError(ValueError):
     """A settings file that cannot be used; the message is one sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(Struct, frozen=True):
     """What a setting is for, and what it may be: one of ``choices``, or a number in bounds."""
 
     phrase: str
@@ -98,8 +97,13 @@ def load() -> Settings:
         SettingsError: for a file that is no TOML, an unknown key or a value of the wrong type.
     """
     path = settings_file()
+    text = _read(path)
+    if not text:
+        return Settings()
+    import tomllib  # slow to load, and many have no such file
+
     try:
-        table = tomllib.loads(_read(path))
+        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: {error}") from None
     return _checked(path, table)
@@ -119,7 +123,9 @@ def save(name: str, value: Scalar | None, table: str = "") -> Settings:
     Raises:
         SettingsError: the value is wrong, or the file cannot be read, changed or written.
     """
-    from genai_tui.toml_edit import EditError, with_value  # which the start need not wait for
+    import tomllib  # which, like the next, the start need not wait for
+
+    from genai_tui.toml_edit import EditError, with_value
 
     path = settings_file()
     try:

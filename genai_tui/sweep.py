@@ -1,7 +1,6 @@
 """Many runs of one wish: every combination of some values of some knobs."""
 
 import itertools
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from genai_tui.annotations import NAME_LENGTH
@@ -51,6 +50,8 @@ def name_of(base: str, settings: Mapping[str, str]) -> str:
 
 def new_tag() -> str:
     """A tag that no other sweep has."""
+    import secrets  # slow to load, and the list of runs needs no new tag
+
     alphabet = "abcdefghjkmnpqrstuvwxyz23456789"
     return TAG + "".join(secrets.choice(alphabet) for _ in range(4))
 
