@@ -35,7 +35,7 @@ class Column:
         """Appends values of shape [n]."""
         end = self._size + len(values)
         if end > len(self._held):
-            self._move(max(end, 2 * len(self._held)))
+            self._move(max(end, len(self._held) * 3 // 2))
         self._held[self._size : end] = values
         self._size = end
 

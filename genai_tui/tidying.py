@@ -7,6 +7,7 @@ App when that attribute changes, which may be never. And it remembers the backgr
 """
 
 import gc
+from functools import partial
 from typing import TypeVar, cast
 
 from textual._styles_cache import StylesCache
@@ -19,6 +20,8 @@ SETTLE_SECONDS = 1.0
 """The first paint is done by then: nothing is collected before."""
 LET_GO_SECONDS = 5.0
 """How long a closed screen may stay."""
+PATIENCE = 6
+"""How often a rest is waited for; who types on and on waits a few hundredths of a second once."""
 
 
 class TidyingApp(KeysInOrder[Result]):
@@ -33,7 +36,7 @@ class TidyingApp(KeysInOrder[Result]):
     def _tidy(self) -> None:
         StylesCache.get_inner_outer.cache_clear()
         if self._forget_closed():  # which may be about to be taken apart
-            self.set_timer(REST_SECONDS, self._collect)
+            self._collect_soon(PATIENCE)
 
     def _forget_closed(self) -> bool:
         """Whether anybody watched an attribute of the App and is not part of it any more."""
@@ -45,12 +48,25 @@ class TidyingApp(KeysInOrder[Result]):
             entries[:] = kept
         return found
 
-    def _collect(self) -> None:
+    def _collect_soon(self, patience: int) -> None:
+        self.set_timer(REST_SECONDS, partial(self._collect, patience))
+
+    def _collect(self, patience: int) -> None:
         """Widgets hold one another: without this they stay until much more has piled up."""
-        if self.is_at_rest:
+        if self.is_at_rest or not patience:
             gc.collect()
+            _give_back()
         else:
-            self.set_timer(REST_SECONDS, self._collect)
+            self._collect_soon(patience - 1)
+
+
+def _give_back() -> None:
+    """Of what was freed glibc keeps all that lies between what is in use: 5 to 12 MB."""
+    import ctypes  # which the charts have loaded by now
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _begin() -> None:

@@ -16,7 +16,7 @@ from genai_tui.comparison import direction
 from genai_tui.groups import group_of
 from genai_tui.history import Floats, Track
 
-LOOK_BACK = 20_000
+LOOK_BACK = 10_000
 """Logged points that are looked at: an alert about what was long ago would come too late."""
 WEIGHT = 0.97
 FEWEST = 50

@@ -25,7 +25,8 @@ from genai_tui.store import Run, Store, write_atomic
 RUNS, LOG_HERTZ, KEY_HERTZ = 10, 50, 20
 SECONDS = float(os.environ.get("GENAI_TUI_STRESS_SECONDS", "600"))
 SIZE = 200, 60
-MOST_MB, GROWTH_MB, WARM_ROUNDS = 110, 25, 3
+MOST_MB, GROWTH_MB, WARM_ROUNDS = 110, 25, 15
+"""A round takes two seconds; what is loaded late is there after some."""
 PATIENCE_SECONDS, AFTER_ESCAPE_SECONDS = 10.0, 0.3
 ESCAPE = "\x1b"
 AXIS = "┤"
