@@ -18,9 +18,9 @@ from genai_tui.keys_in_order import REST_SECONDS, KeysInOrder
 Result = TypeVar("Result")
 SETTLE_SECONDS = 1.0
 """The first paint is done by then: nothing is collected before."""
-LET_GO_SECONDS = 5.0
+LET_GO_SECONDS = 1.0
 """How long a closed screen may stay."""
-PATIENCE = 6
+PATIENCE = 3
 """How often a rest is waited for; who types on and on waits a few hundredths of a second once."""
 
 
