@@ -74,6 +74,32 @@ async def test_left_and_right_change_a_value_at_once_and_in_the_file(
     assert file.read_text() == written
 
 
+async def test_words_after_a_slash_find_settings_and_keys_and_escape_shows_all_again(
+    store: Store, file: Path
+) -> None:
+    app, _ = studio(store)
+    async with app.run_test(size=(80, 24)) as pilot:
+        rows = await opened(app, pilot)
+        everything = rows.option_count
+        await pilot.press("slash", *"pictures auto")
+        await until(pilot, lambda: rows.option_count == 1)
+        await pilot.press("enter", "right")
+        await until(pilot, lambda: app.settings.graphics == "kitty")
+        assert "how pictures are drawn" in screen_text(app)
+        await pilot.press("slash", "ctrl+u", *"delete the run")
+        await until(pilot, lambda: "runs.delete" in screen_text(app))
+        assert "theme" not in screen_text(app)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, AskKey))
+        await pilot.press("escape", "slash", *"zzz")
+        await until(pilot, lambda: "nothing is about that" in screen_text(app))
+        await pilot.press("enter", "enter", "delete", "left", "escape")
+        await until(pilot, lambda: rows.option_count == everything)
+        assert isinstance(app.screen, SettingsScreen)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+
+
 async def test_the_way_of_drawing_pictures_changes_with_its_setting(
     store: Store, file: Path
 ) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Protocol, cast
 
@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.keys import format_key
 from textual.screen import Screen
-from textual.widgets import OptionList
+from textual.widgets import Input
 from textual.widgets.option_list import Option
 
 from genai_tui import settings as preferences
@@ -24,8 +24,8 @@ from genai_tui.settings import KEYS, MEANINGS, Scalar, Settings, SettingsError
 from genai_tui.visible import visible
 from genai_tui.widgets.field import entitle
 from genai_tui.widgets.key_bar import KeyBar
+from genai_tui.widgets.setting_rows import Rows, SettingSearch, row, words_of
 
-_NAME_WIDTH, _VALUE_WIDTH = 20, 22
 _KEY = "key "
 """Begins the ids of lines that are about a key."""
 
@@ -40,28 +40,6 @@ class Studio(Protocol):
     def available_themes(self) -> Mapping[str, object]: ...
 
 
-class Rows(OptionList, inherit_bindings=False):
-    """The lines; what a key does to one is the screen's."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "down,j", "cursor_down", "down", show=False, tooltip="The next line", id="move.down"
-        ),
-        Binding("up,k", "cursor_up", "up", show=False, tooltip="The line before", id="move.up"),
-        Binding(
-            "pagedown",
-            "page_down",
-            "page down",
-            show=False,
-            tooltip="A page down",
-            id="move.page_down",
-        ),
-        Binding("pageup", "page_up", "page up", show=False, tooltip="A page up", id="move.page_up"),
-        Binding("home", "first", "first", show=False, tooltip="The first line", id="move.first"),
-        Binding("end", "last", "last", show=False, tooltip="The last line", id="move.last"),
-    ]
-
-
 class SettingsScreen(Screen[None]):
     """One line a setting, then one a key. What is changed holds at once, and is in the file."""
 
@@ -69,6 +47,13 @@ class SettingsScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "enter", "edit", "change", tooltip="Change the value or the key", id="settings.edit"
+        ),
+        Binding(
+            "slash",
+            "search",
+            "search",
+            tooltip="Show only what words are about",
+            id="settings.find",
         ),
         Binding(
             "left", "change(-1)", "value before", tooltip="The value before", id="settings.before"
@@ -81,31 +66,30 @@ class SettingsScreen(Screen[None]):
             tooltip="Back to what it is by itself",
             id="settings.restore",
         ),
-        Binding("q,escape", "dismiss", "back", tooltip="Back to where you were", id="settings.q"),
+        Binding("q,escape", "back", "back", tooltip="Back to where you were", id="settings.q"),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._actions: list[Action] = []
+        self._words: list[str] = []  # that what is shown is about
 
     def compose(self) -> ComposeResult:
         yield Rows(id="rows", markup=False)
+        yield SettingSearch(placeholder="words, such as theme or next chart", compact=True)
         yield KeyBar()
 
     def on_mount(self) -> None:
-        rows = self.query_one(OptionList)
-        entitle(rows, "settings", visible(str(preferences.settings_file())))
-        rows.add_options([Option(self._setting_row(name), name) for name in MEANINGS])
-        rows.highlighted = 0
+        entitle(self._rows, "settings", visible(str(preferences.settings_file())))
+        self.query_one(SettingSearch).display = False
+        self._put_rows()
         self.watch(self.app, "graphics", self._show_graphics, init=False)  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
         self._find_keys()
 
     @work
     async def _find_keys(self) -> None:
         self._actions = await asyncio.to_thread(actions)
-        rows = self.query_one(OptionList)
-        rows.add_option(Option(Content.assemble(("\nkeys", "bold $text-primary")), disabled=True))
-        rows.add_options([Option(self._key_row(one), _KEY + one.id) for one in self._actions])
+        self._put_rows()
 
     # ------------------------------------------------------------------ what keys do
 
@@ -167,6 +151,33 @@ class SettingsScreen(Screen[None]):
         else:
             await self._save(name, key, KEYS)
 
+    # ------------------------------------------------------------------ searching
+
+    def action_search(self) -> None:
+        """What is typed next says which lines are shown."""
+        search = self.query_one(SettingSearch)
+        search.display = True
+        search.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._words = event.value.lower().split()
+        self._put_rows()
+
+    def on_input_submitted(self) -> None:
+        self._rows.focus()
+
+    def on_setting_search_left(self) -> None:
+        search = self.query_one(SettingSearch)
+        search.value, search.display = "", False
+        self._rows.focus()
+
+    def action_back(self) -> None:
+        """Shows all lines again, or goes back."""
+        if self._words:
+            self.on_setting_search_left()
+        else:
+            self.dismiss()
+
     # ------------------------------------------------------------------ what is kept
 
     async def _save(self, name: str, value: Scalar | None, table: str = "") -> None:
@@ -188,33 +199,48 @@ class SettingsScreen(Screen[None]):
     # ------------------------------------------------------------------ what is shown
 
     def _show_rows(self) -> None:
-        rows = self.query_one(OptionList)
         for name in MEANINGS:
-            rows.replace_option_prompt(name, self._setting_row(name))
+            self._rows.renew(name, self._setting_row(name))
         for action in self._actions:
-            rows.replace_option_prompt(_KEY + action.id, self._key_row(action))
+            self._rows.renew(_KEY + action.id, self._key_row(action))
 
     def _show_graphics(self) -> None:
-        self.query_one(OptionList).replace_option_prompt("graphics", self._setting_row("graphics"))
+        self._rows.renew("graphics", self._setting_row("graphics"))
+
+    def _put_rows(self) -> None:
+        """Shows the lines that hold every word, in their name, value or meaning."""
+        settings = [(name, self._setting_row(name)) for name in MEANINGS]
+        keys = [(_KEY + one.id, self._key_row(one)) for one in self._actions]
+        self._rows.put([("", self._found(settings)), ("keys", self._found(keys))])
+
+    def _found(self, lines: Sequence[tuple[str, Content]]) -> list[Option]:
+        return [
+            Option(line, id_)
+            for id_, line in lines
+            if all(word in line.plain.lower() for word in self._words)
+        ]
 
     def _setting_row(self, name: str) -> Content:
         value: object = getattr(self._settings, name)
         phrase = MEANINGS[name].phrase
         if name == "graphics":
             phrase = f"{phrase}; now {self._studio.graphics.mode} ({self._studio.graphics.why})"
-        return _row(
-            name.replace("_", " "), _words(value), phrase, value != getattr(Settings(), name)
+        return row(
+            name.replace("_", " "), words_of(value), phrase, value != getattr(Settings(), name)
         )
 
     def _key_row(self, action: Action) -> Content:
         keys = self._settings.keys.get(action.id, action.keys)
         shown = " ".join(format_key(key) for key in keys.split(","))
-        return _row(action.id, shown, action.what, action.id in self._settings.keys)
+        return row(action.id, shown, action.what, action.id in self._settings.keys)
 
     @property
     def _chosen(self) -> str:
-        highlighted = self.query_one(OptionList).highlighted_option
-        return (highlighted.id if highlighted else None) or ""
+        return self._rows.chosen
+
+    @property
+    def _rows(self) -> Rows:
+        return self.query_one(Rows)
 
     def _values(self, name: str) -> list[str]:
         if name == "theme":
@@ -228,21 +254,6 @@ class SettingsScreen(Screen[None]):
     @property
     def _studio(self) -> Studio:
         return cast(Studio, self.app)
-
-
-def _row(name: str, value: str, phrase: str, changed: bool) -> Content:
-    value = visible(value)
-    return Content.assemble(
-        f"{name:<{_NAME_WIDTH}} ",
-        (f"{value:<{_VALUE_WIDTH}} ", "bold" if changed else ""),
-        (visible(phrase), "$foreground 60%"),
-    )
-
-
-def _words(value: object) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, int | float) else str(value) or "–"
 
 
 def _no_number(text: str) -> str:
