@@ -197,9 +197,38 @@ async def test_a_paste_is_one_line_without_controls() -> None:
 
 async def test_a_text_takes_the_keys_that_numbers_leave_to_the_screen() -> None:
     async with FormApp().run_test() as pilot:
-        app = await press(pilot, "/", "?", "a")
-        assert app.form.text("run", "name") == "/?a"
-        await press(pilot, "down", "/", "?")
+        app = await press(pilot, "a", "/", "?")
+        assert app.form.text("run", "name") == "a/?"
+        await press(pilot, "down", "/", *"clip", "enter")
+        assert app.model("latent") == "32"
+        assert app.form.field is not None
+        assert app.form.field.knob.name == "clip"
+
+
+async def test_a_slash_on_a_text_that_is_not_being_typed_begins_the_filter() -> None:
+    async with FormApp().run_test() as pilot:
+        app = await press(pilot, "/", *"clip", "enter")
+        assert app.form.text("run", "name") == ""
+        assert app.form.field is not None
+        assert app.form.field.knob.name == "clip"
+
+
+async def test_a_path_begins_with_a_slash() -> None:
+    path = Knob(name="path", kind="text", default="")
+    yours = Section("path/mine", "Your data", (path,), complete=lambda text: text)
+    async with FormApp(yours).run_test() as pilot:
+        app = await press(pilot, *"/data")
+        assert app.form.text("path/mine", "path") == "/data"
+
+
+async def test_escape_takes_back_the_filter_first_and_then_what_was_typed() -> None:
+    async with FormApp().run_test() as pilot:
+        app = await press(pilot, "/", *"latent", "enter", "7")
+        assert not any("compile" in line for line in app.lines())
+        await press(pilot, "escape")
+        assert any("compile" in line for line in app.lines())
+        assert app.model("latent") == "7"
+        await press(pilot, "escape")
         assert app.model("latent") == "32"
 
 

@@ -20,10 +20,12 @@ from new_run_host import (
     until,
 )
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from backends.knob import Knob
 from backends.records import Catalogue, DatasetInfo, Plan, PlanRequest
 from genai_tui import launch, services
+from genai_tui.screens.dialogs import Confirm
 from genai_tui.screens.new_run import NewRunScreen
 from genai_tui.store import Run, Store
 from genai_tui.widgets import draft
@@ -325,6 +327,21 @@ def test_the_real_services_are_those_of_launch(
 async def test_escape_goes_back_and_starts_nothing() -> None:
     async with Host().run_test() as pilot:
         host = await press(pilot, *TO_LATENT, "6", "escape", "escape")
+        await until(pilot, lambda: host.cancelled)
+        assert not host.house.created
+
+
+async def test_escape_asks_before_what_was_typed_is_lost() -> None:
+    async with Host().run_test() as pilot:
+        host = await press(pilot, *TO_LATENT, *"64", "down")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(host.screen, Confirm))
+        assert "1 setting is changed" in str(host.screen.query_one(Static).content)
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(host.screen, NewRunScreen))
+        assert host.form.text("model:gan/dcgan", "latent") == "64"
+        assert not host.cancelled
+        await pilot.press("escape", "y")
         await until(pilot, lambda: host.cancelled)
         assert not host.house.created
 

@@ -45,7 +45,7 @@ class NewRunScreen(Screen[None]):
             "ctrl+e", "queue", "Let it start by itself when a GPU is free; without any, the CPU"
         ),
         _binding("slash,ctrl+f", "filter", FILTER_TOOLTIP),
-        _binding("escape", "back", "Back; nothing is started"),
+        _binding("escape", "back", "Back; nothing is started. Asks where something was changed"),
         _binding("ctrl+y", "copy", "Copy the shell command that starts the same", show=False),
         _binding("ctrl+r", "reread", "Read again what can be picked", show=False),
     ]
@@ -222,8 +222,22 @@ class NewRunScreen(Screen[None]):
             self._editor.form.start_filter()
 
     def action_back(self) -> None:
-        if not self._starting:
+        """Leaves at once where nothing was typed; else asks first."""
+        if self._starting:
+            return
+        touched = self._editor.form.touched
+        if not touched:
             self.post_message(self.Cancelled())
+            return
+        from genai_tui.screens.dialogs import Confirm  # not needed for the first paint
+
+        def decided(agreed: bool | None) -> None:
+            if agreed:
+                self.post_message(self.Cancelled())
+
+        many = "1 setting is" if touched == 1 else f"{touched} settings are"
+        question = f"Leave? {many} changed; nothing is started."
+        cast(App[object], self.app).push_screen(Confirm(question, "Leave"), decided)
 
     def action_copy(self) -> None:
         draft = self._editor.draft

@@ -42,7 +42,7 @@ _BINDINGS = [
     Binding("slash", "filter", "filter", tooltip=FILTER_TOOLTIP),
     Binding("tab", "complete", "complete", tooltip="Complete the path; else the next panel"),
     Binding("ctrl+z", "reset", "default", tooltip="Back to the setting's default"),
-    Binding("escape", "undo", "undo", tooltip="Take back what was typed, or the filter"),
+    Binding("escape", "undo", "undo", tooltip="Take back the filter, or else what was typed"),
 ]
 
 
@@ -146,6 +146,11 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
     def changes(self) -> dict[Key, str]:
         """The texts that mean other values than the defaults, by section and name."""
         return self._form.changes()
+
+    @property
+    def touched(self) -> int:
+        """How many settings mean other values than those that they began with."""
+        return self._form.marked()
 
     def errors(self) -> dict[Key, str]:
         """The sentence of every field that is wrong, by section and name."""

@@ -10,7 +10,10 @@ Key = tuple[str, str]
 
 TEXT_LIMIT, FILTER_LIMIT = 1000, 60
 KEPT_FOR_BINDINGS = "/?"
-"""Characters that no number needs, so that they stay free for the screen's keys."""
+"""Characters that no number needs, so that they stay free for the screen's keys.
+
+A text takes them too, once it is being typed; a path may begin with them.
+"""
 
 
 class Form:
@@ -153,11 +156,16 @@ class Form:
     def takes(self, character: str) -> bool:
         """Whether a printable character is for this form, rather than a key of the screen."""
         field = self.field
-        if self.filtering or (field is not None and field.knob.kind == "text"):
+        if self.filtering or (field is not None and self._is_begun(field)):
             return True
         if field is None or character in KEPT_FOR_BINDINGS:
             return False
         return not field.options or character.isalnum() or character == " "
+
+    def _is_begun(self, field: Field) -> bool:
+        """Whether any character can go on from where the caret is."""
+        is_open = self.edit is not None or field.section.complete is not None
+        return field.knob.kind == "text" and is_open
 
     def type(self, text: str) -> None:
         """Types into the filter, over the value or at the caret; or picks an option."""
@@ -229,14 +237,14 @@ class Form:
         return self.filtering or bool(self.filter) or self.edit is not None
 
     def undo(self) -> None:
-        """Takes back one thing: the edit of the current field, or else the filter."""
+        """Takes back one thing: the filter, or else the edit of the current field."""
         field = self.field
-        if field is not None and self.edit is not None:
-            self.edit = None
-            self._set(field, self._before)
-        else:
+        if self.filtering or self.filter:
             self.filtering = False
             self.set_filter("")
+        elif field is not None and self.edit is not None:
+            self.edit = None
+            self._set(field, self._before)
 
     def _line(self) -> Field | None:
         """The current field if it is typed, not chosen."""
