@@ -48,7 +48,7 @@ class Column:
     def drop(self, count: int) -> None:
         """Forgets the first `count` numbers."""
         kept = self._held[count : self._size]
-        self._held, self._size = np.empty(max(_LEAST, len(kept) * 3 // 2)), len(kept)
+        self._held, self._size = np.empty(max(_LEAST, len(kept) * 5 // 4)), len(kept)
         self._held[: len(kept)] = kept
 
     def _move(self, room: int) -> None:

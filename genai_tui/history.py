@@ -183,7 +183,7 @@ class History:
 
     def keep_last(self, count: int) -> None:
         """Forgets most of a long run: the last ``count`` points of each scalar stay, or more."""
-        if len(self.times) > count + count // 4:
+        if len(self.times) > count + count // 8:
             for track in (*self.values.values(), *self.rates.values(), self.times):
                 track.keep_last(count)
 

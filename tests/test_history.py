@@ -105,7 +105,7 @@ def test_of_a_long_run_the_last_points_stay(most: int, cuts: list[int]) -> None:
         kept.keep_last(most)
     for key, points in series(kept).items():
         assert points == whole[key][-len(points) :]
-        assert min(most, len(whole[key])) <= len(points) <= max(most + most // 4, 1)
+        assert min(most, len(whole[key])) <= len(points) <= max(most + most // 8, 1)
     kept.fold([start(55, 2), *steps(56, 58)])
     assert series(kept)["loss"][-1] == (58.0, 1 / 58)
 
