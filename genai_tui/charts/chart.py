@@ -60,15 +60,8 @@ class AxesChart(RowsWidget):
     unfolded: reactive[bool] = reactive(False, repaint=False)
     pointer: reactive[float | None] = reactive(None, repaint=False)
 
-    def __init__(
-        self,
-        title: str = "",
-        *,
-        name: str | None = None,
-        id: str | None = None,
-        classes: str | None = None,
-    ) -> None:
-        super().__init__(name=name, id=id, classes=classes)
+    def __init__(self, title: str = "") -> None:
+        super().__init__()
         self.border_title = Content(plain(title))
 
     @property

@@ -37,14 +37,8 @@ class Gauge(RowsWidget):
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"gauge--title", "gauge--value", "gauge--graph"}
 
-    def __init__(
-        self,
-        *,
-        name: str | None = None,
-        id: str | None = None,
-        classes: str | None = None,
-    ) -> None:
-        super().__init__(name=name, id=id, classes=classes)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self._title = self._unit = ""
         self._values: Floats = np.empty(0)
         self._last: float | None = None

@@ -23,15 +23,8 @@ class HeatStrip(AxesChart):
     colours or half blocks: where the user wants none (NO_COLOR), or the terminal has neither.
     """
 
-    def __init__(
-        self,
-        title: str = "",
-        *,
-        name: str | None = None,
-        id: str | None = None,
-        classes: str | None = None,
-    ) -> None:
-        super().__init__(title, name=name, id=id, classes=classes)
+    def __init__(self, title: str = "") -> None:
+        super().__init__(title)
         self.coarse = False
         self._slices: tuple[Slice, ...] = ()
         self._marks: tuple[Mark, ...] = ()

@@ -22,15 +22,8 @@ class LineChart(AxesChart):
     wants no colours (NO_COLOR), lines are told by their dashes.
     """
 
-    def __init__(
-        self,
-        title: str = "",
-        *,
-        name: str | None = None,
-        id: str | None = None,
-        classes: str | None = None,
-    ) -> None:
-        super().__init__(title, name=name, id=id, classes=classes)
+    def __init__(self, title: str = "") -> None:
+        super().__init__(title)
         self._series: tuple[Series, ...] = ()
         self._marks: tuple[Mark, ...] = ()
         self._plot = Plot()

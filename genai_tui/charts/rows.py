@@ -24,14 +24,8 @@ class RowsWidget(Widget):
 
     ALLOW_SELECT = False
 
-    def __init__(
-        self,
-        *,
-        name: str | None = None,
-        id: str | None = None,
-        classes: str | None = None,
-    ) -> None:
-        super().__init__(name=name, id=id, classes=classes)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self._painted: list[Row] = []
         self._row_strips: dict[int, Strip] = {}
         self._ink_styles: dict[int, Style] = {}
