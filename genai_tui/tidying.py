@@ -20,8 +20,8 @@ SETTLE_SECONDS = 1.0
 """The first paint is done by then: nothing is collected before."""
 LET_GO_SECONDS = 1.0
 """How long a closed screen may stay."""
-PATIENCE = 3
-"""How often a rest is waited for; who types on and on waits a few hundredths of a second once."""
+PATIENCE = 1
+"""How often more a rest is waited for; who types on waits a few hundredths of a second once."""
 
 
 class TidyingApp(KeysInOrder[Result]):

@@ -155,13 +155,18 @@ class Charts(Vertical):
         """A new chart of a group."""
         group = self.shelf.groups[name]
         chart = HeatChart(name) if group.spread else Chart(name)
-        self._scale(chart)
+        self._dress(chart)
         return chart
 
-    def _scale(self, chart: ChartPanel) -> None:
-        """Its axis and its legend as the user left them."""
-        chart.log_y = chart.group in self.shelf.arrangement.log
-        chart.unfolded = chart.group in self.shelf.arrangement.unfolded
+    def _dress(self, chart: ChartPanel) -> None:
+        """As the user left it; what is as before costs nothing."""
+        left, name = self.shelf.arrangement, chart.group
+        chart.log_y, chart.unfolded = name in left.log, name in left.unfolded
+        chart.set_class(name in left.hidden, "-hidden")
+        pinned = " · pinned" if name in left.pinned else ""
+        hidden = " · hidden" if name in left.hidden else ""
+        title = name.replace("_per_second", "/s")
+        entitle(chart, title + pinned + hidden, "log" if chart.log_y else "")
 
     def _draw(self, chart: ChartPanel) -> None:
         group = self.shelf.groups.get(chart.group)
@@ -176,11 +181,6 @@ class Charts(Vertical):
             chart.show(lens.slices(group.spread), lens.marks())
         elif isinstance(chart, Chart):
             chart.show(lens.series(group), lens.marks())
-        chart.set_class(chart.group in self.shelf.arrangement.hidden, "-hidden")
-        pinned = " · pinned" if chart.group in self.shelf.arrangement.pinned else ""
-        hidden = " · hidden" if chart.group in self.shelf.arrangement.hidden else ""
-        title = chart.group.replace("_per_second", "/s")
-        entitle(chart, title + pinned + hidden, "log" if chart.log_y else "")
 
     def _say(self) -> None:
         """The bar: what is read, then how; what is as usual is not mentioned."""
@@ -361,10 +361,11 @@ class Charts(Vertical):
         weight = self._usual if changed.smoothing is None else changed.smoothing
         if weight != self.lens.smoothing.weight:
             self.lens.smoothing.change(weight)
+            self.grid.redraw()
         for chart in self.query(ChartPanel):
-            self._scale(chart)
+            self._dress(chart)
         self._arrange()
-        self._redraw()
+        self._say()
 
     @work(thread=True, group="arrangement")
     def _recall(self, model: str) -> None:
