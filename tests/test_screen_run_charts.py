@@ -17,6 +17,7 @@ from textual.pilot import Pilot
 from backends.records import Start, Step
 from genai_tui import arrangement, liveness
 from genai_tui.charts.axes import step_label
+from genai_tui.charts.canvas import Row
 from genai_tui.history import Instant
 from genai_tui.screens.run import RunScreen
 from genai_tui.settings import Settings
@@ -450,6 +451,26 @@ async def test_scales_legends_and_smoothing_are_as_they_were_left_for_every_run_
         look.pilot.app.settings = Settings(smoothing=0.3)  # pyright: ignore
         await until(look.pilot, lambda: "smoothing 0.3" in look.bar)  # the newest wish counts
         await until(look.pilot, lambda: arrangement.load("vae/conv").smoothing is None)
+
+
+async def test_the_logarithmic_axis_of_a_chart_draws_no_other(
+    store: Store, live: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    draw = Chart.picture
+
+    def picture(chart: Chart, width: int, height: int) -> list[Row]:
+        drawn.append(chart.group)
+        return draw(chart, width, height)
+
+    monkeypatch.setattr(Chart, "picture", picture)
+    async with looking(store, live) as look:
+        assert len(set(drawn)) > 1
+        drawn.clear()
+        await look.press("l")
+        await until(look.pilot, lambda: drawn)
+        await look.press("P")
+        assert set(drawn) == {look.chart.group}
 
 
 async def test_the_legend_unfolds_with_smoothed_values(store: Store, live: Run) -> None:
