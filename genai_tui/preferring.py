@@ -1,5 +1,6 @@
 """The part of the App that follows the user's settings: a change of one has its effect at once."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar, runtime_checkable
@@ -15,7 +16,7 @@ from genai_tui.images.detect import Graphics, chosen, next_way
 from genai_tui.images.query import window_cell_size
 from genai_tui.likeness import Ascii
 from genai_tui.pacing import FRAME_SECONDS, PacedApp
-from genai_tui.settings import Settings
+from genai_tui.settings import Settings, SettingsError, save
 from genai_tui.visible import visible
 
 T = TypeVar("T")
@@ -45,6 +46,7 @@ class PreferringApp(PacedApp[T]):
         self._found = graphics or Graphics()
         self._told_clashes: set[str] = set()
         self._ascii: Ascii | None = None
+        self._writing = threading.Lock()
         self.set_reactive(PreferringApp.settings, settings or Settings())
         self.set_reactive(PreferringApp.graphics, self._found)
 
@@ -70,8 +72,27 @@ class PreferringApp(PacedApp[T]):
         if self._draw_demanded():
             return
         self.graphics = next_way(self.graphics)
+        self._prefer_way(self.graphics.mode)
         way = visible(f"Pictures as {self.graphics.status}.")
         self.notify(way, markup=False, timeout=WAY_SECONDS)
+
+    def _prefer_way(self, way: str) -> None:
+        """The next start draws like that; back at what was found, the terminal is asked again."""
+        asked = way == self._found.mode and self._found.why != "chosen"
+        shown = self.graphics
+        self.settings = replace(self.settings, graphics="auto" if asked else way)
+        self.graphics = shown
+        self.run_worker(self._remember_way, thread=True, group="way")
+
+    def _remember_way(self) -> None:
+        """Writes the last choice, from a thread."""
+        with self._writing:
+            way = self.settings.graphics
+            try:
+                save("graphics", None if way == "auto" else way)
+            except SettingsError as error:
+                sentence = visible(f"The way of drawing is not remembered: {error}")
+                self.notify(sentence, severity="warning", markup=False)
 
     def on_resize(self, event: events.Resize) -> None:
         """Cells are of another size where the window is as large but shows more of them."""

@@ -1,9 +1,12 @@
 """The part of the App that shows a newcomer around."""
 
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+
+if TYPE_CHECKING:
+    from genai_tui.widgets.tour import Tour
 
 T = TypeVar("T")
 
@@ -28,9 +31,16 @@ class TouringApp(App[T]):
         return action != "tour" or bool(self.screen.query("Tour"))
 
     def action_tour(self, by: int) -> None:
-        from genai_tui.widgets.tour import HINTS, Tour, remember
+        from genai_tui.widgets.tour import Tour
 
-        tour = self.screen.query_one(Tour)
+        self._show_next(self.screen.query_one(Tour), by)
+
+    def on_tour_done(self, event: "Tour.Done") -> None:
+        self._show_next(event.tour, 1)
+
+    def _show_next(self, tour: "Tour", by: int) -> None:
+        from genai_tui.widgets.tour import HINTS, remember
+
         if by and tour.number + by < len(HINTS):
             tour.number += by
             return

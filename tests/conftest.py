@@ -38,7 +38,8 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_remembered_of_other_tests() -> None:
-    """How charts were left is the user's state: a test begins without any."""
+    """How charts and pictures were left is the user's: a test begins without any."""
+    (_HOME / "settings.toml").unlink(missing_ok=True)
     shutil.rmtree(_HOME / "state" / "charts", ignore_errors=True)
 
 

@@ -9,6 +9,7 @@ import pytest
 from build_runs import NOW
 from studio import StillFeed, screen_text, studio, until
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from backends.records import (
     Command,
@@ -27,7 +28,7 @@ from genai_tui import control, launch, liveness
 from genai_tui.app import StudioApp
 from genai_tui.history import History
 from genai_tui.images.detect import Graphics
-from genai_tui.screens.dialogs import Confirm
+from genai_tui.screens.dialogs import AskText, Confirm
 from genai_tui.screens.run import RunScreen
 from genai_tui.screens.runs import RunsScreen
 from genai_tui.store import Run, Store
@@ -148,6 +149,23 @@ async def test_the_header_says_what_the_run_is_and_how_far(store: Store, live: R
         first, second = screen_text(app).splitlines()[:2]
         assert re.search(r"● running +fashion-vae +vae/conv · fashion-mini .* training", first)
         assert re.search(r"━+─+ +1,400/2,000 70 % +ETA 49 s +12\.3 steps/s +787 items/s", second)
+
+
+async def test_t_e_and_capital_r_write_on_the_run_as_in_the_list(store: Store, live: Run) -> None:
+    app, feed = studio(store, live)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(pilot, feed)
+        for key, text in [("t", "night"), ("e", "look at step 40"), ("R", "boots")]:
+            await pilot.press(key)
+            await until(pilot, lambda: isinstance(app.screen, AskText))
+            app.screen.query_one(Input).value = text
+            await pilot.press("enter")
+            await until(pilot, lambda: not isinstance(app.screen, AskText))
+        await until(pilot, lambda: live.annotation().name == "boots")
+        assert (live.annotation().tags, live.annotation().note) == (("night",), "look at step 40")
+        feed.look()
+        await until(pilot, lambda: "boots" in screen_text(app).splitlines()[0])
+        assert "night  ✎ look at step 40" in screen_text(app).splitlines()[0]
 
 
 async def test_there_is_a_chart_for_every_group_and_a_new_scalar_gets_its_own(

@@ -22,8 +22,10 @@ from genai_tui.run_knobs import Knobs
 from genai_tui.screens.columns import ColumnsDialog
 from genai_tui.screens.dialogs import AskText, Confirm
 from genai_tui.screens.runs import RunsScreen
+from genai_tui.screens.sort import letters
 from genai_tui.store import Run, Store, write_atomic
 from genai_tui.widgets import run_look, run_table
+from genai_tui.widgets.run_order import SORTS
 from genai_tui.widgets.run_table import RunTable
 
 
@@ -192,12 +194,38 @@ async def test_what_is_shown_stays_while_knobs_are_read(
 
 
 @pytest.mark.usefixtures("runs")
-async def test_o_sorts_by_the_next_column_and_capital_o_turns_it_around(store: Store) -> None:
+async def test_o_and_a_letter_sort_by_a_column_and_the_same_again_turns_it(store: Store) -> None:
+    app, feed = studio(store)
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await opened(pilot, feed)
+        await pilot.press("o")
+        await until(pilot, lambda: "a to z" in screen_text(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "a to z" not in screen_text(app))
+        assert names(table) == ["fork", "gan-b", "gan-a", "old"]
+        await pilot.press("o", "n")
+        await until(pilot, lambda: names(table) == ["fork", "gan-a", "gan-b", "old"])
+        await pilot.press("o", "n")
+        await until(pilot, lambda: names(table) == ["old", "gan-b", "gan-a", "fork"])
+        await pilot.press("o", "O")
+        await until(pilot, lambda: names(table) == ["fork", "gan-a", "gan-b", "old"])
+        await pilot.press("o", "home", "enter")
+        await until(pilot, lambda: names(table) == ["fork", "gan-b", "gan-a", "old"])
+
+
+def test_every_column_has_a_letter_of_its_own() -> None:
+    found = letters(list(SORTS))
+    assert set(found.values()) == set(SORTS)
+    assert not {"o", "q"} & set(found)
+
+
+@pytest.mark.usefixtures("runs")
+async def test_oo_sorts_by_the_next_column_and_capital_o_turns_it_around(store: Store) -> None:
     app, feed = studio(store)
     async with app.run_test(size=(120, 30)) as pilot:
         table = await opened(pilot, feed)
         assert names(table) == ["fork", "gan-b", "gan-a", "old"]
-        await pilot.press("o", "o")
+        await pilot.press("o", "o", "o", "o")
         await until(pilot, lambda: names(table) == ["fork", "gan-a", "gan-b", "old"])
         assert "name▾" in screen_text(app)
         assert "sorted by name" in screen_text(app)
@@ -274,6 +302,8 @@ async def test_t_e_and_capital_r_write_on_the_run(store: Store, runs: dict[str, 
         await pilot.press("e")
         await answer(pilot, "wider than before")
         await until(pilot, lambda: runs["fork"].annotation().note == "wider than before")
+        feed.tell_runs()
+        await until(pilot, lambda: "fork ✎" in screen_text(app))
         await pilot.press("R")
         await answer(pilot, "boots")
         await until(pilot, lambda: runs["fork"].annotation().name == "boots")

@@ -114,6 +114,21 @@ async def test_the_way_of_drawing_pictures_changes_with_its_setting(
         await until(pilot, lambda: "now half (your choice" in screen_text(app))
 
 
+async def test_the_way_of_drawing_pictures_is_remembered(store: Store, file: Path) -> None:
+    app, _ = studio(store)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await pilot.press("g")
+        await until(pilot, lambda: settings.load().graphics == "half")
+        await pilot.press("g", "g")
+        await until(pilot, lambda: app.graphics.mode == "quadrant")
+        await until(pilot, lambda: settings.load().graphics == "auto")
+        assert app.settings.graphics == "auto"
+        file.unlink()
+        file.mkdir()
+        await pilot.press("g")
+        await until(pilot, lambda: "The way of drawing is not remembered" in screen_text(app))
+
+
 async def test_a_number_is_typed_and_a_wrong_one_is_refused_in_a_sentence(
     store: Store, file: Path
 ) -> None:

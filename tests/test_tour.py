@@ -6,11 +6,12 @@ import build_runs
 import pytest
 from studio import QUADRANT, StillFeed, screen_text, until
 
+from genai_tui import screens
 from genai_tui.app import StudioApp
 from genai_tui.screens.new_run import NewRunScreen
 from genai_tui.screens.settings import SettingsScreen
 from genai_tui.store import Store
-from genai_tui.widgets.tour import HINTS, Tour, was_seen
+from genai_tui.widgets.tour import DONE_BY, HINTS, Tour, was_seen
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +60,28 @@ async def test_they_are_skipped_with_one_key_and_every_other_key_does_what_it_do
         await pilot.press("comma")
         await until(pilot, was_seen)
         assert not app.query(Tour)
+
+
+async def test_a_hint_goes_once_it_is_done(store: Store) -> None:
+    app, _ = newcomer(store)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: app.query(Tour))
+        tour = app.query_one(Tour)
+        await pilot.press("n", "escape")
+        await until(pilot, lambda: tour.number == 1)
+        await pilot.press("n", "escape", "question_mark", "escape", "full_stop", "3", "escape")
+        await until(pilot, lambda: tour.number == 3)
+        assert not was_seen()
+        await pilot.press("question_mark")
+        await until(pilot, lambda: tour.number == 4)
+        await pilot.press("escape", "question_mark", "escape", "full_stop")
+        await until(pilot, was_seen)
+
+
+def test_every_screen_that_a_hint_is_about_exists() -> None:
+    found = {path.stem: path.read_text() for path in Path(screens.__path__[0]).glob("*.py")}
+    named = {name for names in DONE_BY for name in names} - {"CommandPalette"}
+    assert all(any(f"class {name}(" in text for text in found.values()) for name in named)
 
 
 async def test_a_folder_that_cannot_be_written_is_no_trouble(

@@ -21,7 +21,8 @@ from genai_tui.alerts.watch import AlertWatch
 from genai_tui.feed import Feed
 from genai_tui.history import History, Instant
 from genai_tui.sample_files import folder_of
-from genai_tui.screens.commanding import PLAYGROUND, Commanding
+from genai_tui.screens.annotating import Annotating
+from genai_tui.screens.commanding import PLAYGROUND
 from genai_tui.settings import Settings
 from genai_tui.store import LIVE, Run, RunError, Store, Summary
 from genai_tui.widgets.activity import Activity
@@ -43,7 +44,7 @@ ALERT_SECONDS = 1.0
 _PANELS = (ChartPanel, Samples, Meters, Console, Activity, Scores)
 
 
-class RunScreen(Commanding):
+class RunScreen(Annotating):
     """Holds the run's history; its widgets are told what to draw."""
 
     class Closed(Message):

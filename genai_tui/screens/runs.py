@@ -63,7 +63,7 @@ class RunsScreen(Annotating):
         Binding(
             "C", "compare", "compare", tooltip="The marked runs side by side", id="runs.compare"
         ),
-        Binding("o", "sort", "sort", tooltip="Sort by the next column", id="runs.sort"),
+        Binding("o", "sort", "sort", tooltip="Sort by a column; oo by the next", id="runs.sort"),
         _quiet("v", "samples", "samples", "All samples of the run"),
         _quiet("p", "playground", "playground", PLAYGROUND),
         _quiet("O", "reverse", "reverse", "Turn the order around"),
@@ -214,7 +214,9 @@ class RunsScreen(Annotating):
         await self._list.clear_filter()
 
     def action_sort(self) -> None:
-        self._list.dress(self._list.look.sorted_next())
+        from genai_tui.screens.sort import SortDialog  # not needed for the first paint
+
+        self.studio.push_screen(SortDialog(self._list.look), self._take_look)
 
     def action_reverse(self) -> None:
         self._list.dress(self._list.look.reversed())
@@ -228,11 +230,11 @@ class RunsScreen(Annotating):
     def action_columns(self) -> None:
         from genai_tui.screens.columns import ColumnsDialog  # not needed for the first paint
 
-        def decided(look: Look | None) -> None:
-            if look is not None:
-                self._list.dress(look)
+        self.studio.push_screen(ColumnsDialog(self._list.look), self._take_look)
 
-        self.studio.push_screen(ColumnsDialog(self._list.look), decided)
+    def _take_look(self, look: Look | None) -> None:
+        if look is not None:
+            self._list.dress(look)
 
     def _show_samples(self, run: Summary | None) -> None:
         if not self._shows_samples:

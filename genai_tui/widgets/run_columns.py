@@ -11,6 +11,8 @@ from genai_tui.visible import visible
 from genai_tui.widgets.states import GLYPHS, shown
 
 GAP = 1
+NOTED = "✎"
+"""Marks the name of a run that has a note."""
 
 Sparkline = Callable[[Sequence[float], int], str]
 
@@ -104,7 +106,11 @@ def _state(cell: Cell) -> str:
 
 
 def _name(cell: Cell) -> str:
-    return cell.indent + cell.run.name[cell.skip :]
+    """The name, and behind it a mark of a note."""
+    name = cell.indent + cell.run.name[cell.skip :]
+    if not cell.run.note:
+        return name
+    return f"{visible(name, limit=max(1, cell.width - 2))} {NOTED}"
 
 
 def _model(cell: Cell) -> str:

@@ -8,7 +8,7 @@ from genai_tui.alerts.alert import Level
 from genai_tui.store import LIVE, Summary
 from genai_tui.visible import visible
 from genai_tui.widgets.field import Field
-from genai_tui.widgets.run_columns import share
+from genai_tui.widgets.run_columns import NOTED, share
 from genai_tui.widgets.states import COLOURS, shown
 
 BAR, BAR_REST = "━", "─"
@@ -64,7 +64,14 @@ class RunHeader(Vertical):
         status, live = run.status, run.state in LIVE
         self._field("state").show((shown(run.state), f"bold ${COLOURS[run.state]}"))
         about = f"  {run.model} · {run.dataset}"
-        self._field("title").show((visible(run.name), "bold"), (visible(about), "$text-muted"))
+        written = f"  {' '.join(run.tags)}" + f"  {NOTED} {' '.join(run.note.split())}" * bool(
+            run.note
+        )
+        self._field("title").show(
+            (visible(run.name), "bold"),
+            (visible(about), "$text-muted"),
+            (visible(written.rstrip()), "$text-accent"),
+        )
         self._field("phase").show((visible(phase), "$text-muted"), layout=True)
         self.query_one(ProgressBar).fill(share(run))
         self._field("steps").show(_steps(status.step, status.of))

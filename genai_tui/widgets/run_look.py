@@ -32,12 +32,20 @@ class Look(Struct, frozen=True, kw_only=True):
             return list(COLUMNS)
         return [column for column in EVERY if column.name in self.columns] or [COLUMNS[1]]
 
+    def sorts(self) -> list[str]:
+        """What the list can be sorted by: its age, then the columns that are wanted."""
+        return [NEWEST, *(c.name for c in self.wanted() if c.name in SORTS and c.name != NEWEST)]
+
+    def sorted_by(self, name: str) -> "Look":
+        """By a column; what was sorted by it already is turned around."""
+        backwards = not self.backwards if name == self.sort else False
+        return msgspec.structs.replace(self, sort=name, backwards=backwards)
+
     def sorted_next(self) -> "Look":
         """By the next of the columns that are wanted; after the last, the newest first again."""
-        names = [NEWEST, *(c.name for c in self.wanted() if c.name in SORTS and c.name != NEWEST)]
+        names = self.sorts()
         place = names.index(self.sort) if self.sort in names else -1
-        sort = names[(place + 1) % len(names)]
-        return msgspec.structs.replace(self, sort=sort, backwards=False)
+        return msgspec.structs.replace(self, sort=names[(place + 1) % len(names)], backwards=False)
 
     def reversed(self) -> "Look":
         return msgspec.structs.replace(self, backwards=not self.backwards)

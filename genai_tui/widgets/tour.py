@@ -1,13 +1,24 @@
 """Five hints for who opens the studio for the first time: one line, in nobody's way."""
 
 import contextlib
+from typing import cast
 
 from textual.content import Content
+from textual.message import Message
 from textual.reactive import reactive
+from textual.screen import Screen
+from textual.signal import Signal
 from textual.widget import Widget
 
 from genai_tui.settings import state_dir
 
+DONE_BY = (
+    {"NewRunScreen"},
+    {"RunScreen"},
+    {"GalleryScreen", "GpusScreen", "SettingsScreen"},
+    {"HelpScreen", "CommandPalette"},
+)
+"""The screens that open when somebody does what a hint is about; it goes then."""
 HINTS = (
     "n picks a generator and trains it; it trains on when you leave, and waits for you here",
     "enter opens a run: its curves, samples, GPUs and console; space pauses it, s draws samples",
@@ -35,6 +46,22 @@ class Tour(Widget):
     ALLOW_SELECT = False
 
     number: reactive[int] = reactive(0, layout=True)
+
+    class Done(Message):
+        """The user does what the hint is about."""
+
+        def __init__(self, tour: "Tour") -> None:
+            super().__init__()
+            self.tour = tour
+
+    def on_mount(self) -> None:
+        changed = cast(Signal[Screen[object]], self.app.screen_change_signal)  # pyright: ignore[reportUnknownMemberType]
+        changed.subscribe(self, self._screen_changed)
+
+    def _screen_changed(self, screen: Screen[object]) -> None:
+        done_by = DONE_BY[self.number] if self.number < len(DONE_BY) else set[str]()
+        if type(screen).__name__ in done_by:
+            self.post_message(self.Done(self))
 
     def render(self) -> Content:
         return Content.assemble(
