@@ -46,6 +46,7 @@ class PreferringApp(PacedApp[T]):
         self._found = graphics or Graphics()
         self._told_clashes: set[str] = set()
         self._ascii: Ascii | None = None
+        self._legible: LineFilter | None = None
         self._writing = threading.Lock()
         self.set_reactive(PreferringApp.settings, settings or Settings())
         self.set_reactive(PreferringApp.graphics, self._found)
@@ -125,8 +126,13 @@ class PreferringApp(PacedApp[T]):
         self.meter(spared or self.settings.meter)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        filters = super().get_line_filters()
-        return [*filters, self._ascii] if self._ascii else filters
+        filters = [*super().get_line_filters(), *([self._ascii] if self._ascii else [])]
+        if self.console.color_system == "256":
+            from genai_tui.legible import Legible  # most terminals have all colours
+
+            self._legible = self._legible or Legible()
+            filters.append(self._legible)
+        return filters
 
     def _use_letters(self) -> None:
         """Draws in ASCII where the terminal has nothing else, or where the user wants it."""
