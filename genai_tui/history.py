@@ -183,8 +183,9 @@ class History:
 
     def keep_last(self, count: int) -> None:
         """Forgets most of a long run: the last ``count`` points of each scalar stay, or more."""
-        if len(self.times) > count + count // 8:
-            for track in (*self.values.values(), *self.rates.values(), self.times):
+        tracks = (*self.values.values(), *self.rates.values(), self.times)
+        if max(map(len, tracks)) > count + count // 8:
+            for track in tracks:
                 track.keep_last(count)
 
     def track(self, key: str) -> Track:

@@ -1,6 +1,7 @@
 """What every test stands on: one thread, no file of the user's, no process left behind."""
 
 import contextlib
+import gc
 import os
 import shutil
 import signal
@@ -41,6 +42,13 @@ def _nothing_is_remembered_of_other_tests() -> None:
     """How charts and pictures were left is the user's: a test begins without any."""
     (_HOME / "settings.toml").unlink(missing_ok=True)
     shutil.rmtree(_HOME / "state" / "charts", ignore_errors=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _what_is_there_is_not_searched_again() -> None:
+    """A studio collects garbage when a screen closes, and PyTorch's objects are a million."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import any_record
 
@@ -95,6 +95,7 @@ def test_no_record_whatever_it_holds_breaks_the_fold(records: list[Record]) -> N
 
 
 @given(st.integers(1, 30), st.lists(st.integers(0, 200), max_size=5))
+@example(1, [94])  # between two records of one step
 def test_of_a_long_run_the_last_points_stay(most: int, cuts: list[int]) -> None:
     early: list[Record] = [Step(step=1, t=1.0, values={"warmup": 1.0, "loss": 1.0})]
     records = [start(0), *early, *steps(2, 60)]
