@@ -64,7 +64,7 @@ class Outer:
 
     def until(self, fact: Callable[[], object]) -> None:
         """Answer and draw until something can be seen."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not fact():
             assert time.monotonic() < deadline, "what the test waits for does not appear"
             if not select.select([self._master], [], [], 0.1)[0]:
@@ -80,7 +80,7 @@ class Outer:
         with contextlib.suppress(OSError):  # the client ends once its last words are read
             while select.select([self._master], [], [], 5)[0] and os.read(self._master, 65536):
                 pass
-        self._process.wait(timeout=5)
+        self._process.wait(timeout=30)
         os.close(self._master)
 
 
