@@ -158,7 +158,8 @@ class RunsScreen(Annotating):
     def show_alerts(self, alerts: "Mapping[str, Sequence[Alert]]") -> None:
         """What is wrong with each run, by its id; good news is no alarm."""
         counts = {run: sum(alert.wrong for alert in found) for run, found in alerts.items()}
-        self.query_one(RunTable).warn(counts)
+        for table in self.query(RunTable):  # none while the studio ends
+            table.warn(counts)
 
     def on_feed_machine_read(self, event: Feed.MachineRead) -> None:
         self.query_one(MachinePanel).show_sample(event.sample)
