@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from textual.message import Message
 
 from backends.records import Record
-from genai_tui import log, sample_files, stars
+from genai_tui import annotations, log, sample_files, stars
 from genai_tui.regular import opened
 from genai_tui.sample_files import Drawn
 from genai_tui.stars import FILE as STARS
@@ -279,9 +279,10 @@ class RunWatch:
                 yield Feed.ConsoleRead(text)
 
     def _look_status(self) -> Iterator[Message]:
-        """Reads the summary when the status is new, and now and then because locks can go."""
-        now = time.monotonic()
-        if not self._has_changed(self._run.path / "status.json") and now < self._due:
+        """Reads the summary when what it is made of is new, and at times because locks can go."""
+        now, made_of = time.monotonic(), ("status.json", annotations.FILE)
+        changed = [self._has_changed(self._run.path / name) for name in made_of]
+        if not any(changed) and now < self._due:
             return
         self._due = now + STATE_EVERY
         if not self._run.path.is_dir():

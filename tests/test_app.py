@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 import weakref
+from collections.abc import Iterator
 from contextlib import suppress
 
 import build_runs
@@ -182,6 +183,15 @@ def test_the_studio_never_imports_torch_and_the_list_needs_no_numpy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
+@pytest.fixture
+def nothing_collects() -> Iterator[None]:
+    """What goes, goes by the App's own doing."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("nothing_collects")
 async def test_runs_that_were_looked_at_leave_the_memory_with_all_their_widgets(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,7 +200,6 @@ async def test_runs_that_were_looked_at_leave_the_memory_with_all_their_widgets(
     monkeypatch.setattr("genai_tui.tidying.SETTLE_SECONDS", 3600.0)
     run = build_runs.build(store, "seen", step=100)
     app, _ = studio(store, run)
-    gc.disable()  # what goes, goes by the App's own doing
     async with app.run_test() as pilot:
         seen: list[weakref.ref[object]] = []
 
@@ -208,7 +217,6 @@ async def test_runs_that_were_looked_at_leave_the_memory_with_all_their_widgets(
                 break
             app.open_run(run.id)
         assert are_gone()
-    gc.enable()
 
 
 def references(node: DOMNode) -> list[weakref.ref[object]]:

@@ -17,6 +17,7 @@ from textual.strip import Strip
 from genai_tui.history import Instant
 from genai_tui.visible import visible
 from genai_tui.widgets.field import entitle
+from genai_tui.widgets.paging import PAGES
 
 MOST_LINES = 1000
 LONGEST = 1000
@@ -38,15 +39,7 @@ class Console(ScrollView, can_focus=True, inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "scroll_up", "up", show=False, tooltip="A line up", id="move.up"),
         Binding("down,j", "scroll_down", "down", show=False, tooltip="A line down", id="move.down"),
-        Binding("pageup", "page_up", "page up", show=False, tooltip="A page up", id="move.page_up"),
-        Binding(
-            "pagedown",
-            "page_down",
-            "page down",
-            show=False,
-            tooltip="A page down",
-            id="move.page_down",
-        ),
+        *PAGES,
         Binding(
             "home", "scroll_home", "top", show=False, tooltip="The first line kept", id="move.first"
         ),

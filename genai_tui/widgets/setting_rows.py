@@ -11,6 +11,7 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option, OptionDoesNotExist
 
 from genai_tui.visible import visible
+from genai_tui.widgets.paging import PAGES
 
 _NAME_WIDTH, _VALUE_WIDTH = 20, 22
 
@@ -23,15 +24,7 @@ class Rows(OptionList, inherit_bindings=False):
             "down,j", "cursor_down", "down", show=False, tooltip="The next line", id="move.down"
         ),
         Binding("up,k", "cursor_up", "up", show=False, tooltip="The line before", id="move.up"),
-        Binding(
-            "pagedown",
-            "page_down",
-            "page down",
-            show=False,
-            tooltip="A page down",
-            id="move.page_down",
-        ),
-        Binding("pageup", "page_up", "page up", show=False, tooltip="A page up", id="move.page_up"),
+        *PAGES,
         Binding("home", "first", "first", show=False, tooltip="The first line", id="move.first"),
         Binding("end", "last", "last", show=False, tooltip="The last line", id="move.last"),
     ]

@@ -11,6 +11,7 @@ from textual.containers import VerticalScroll
 from genai_tui.table import cell, gap_of, widths_of
 from genai_tui.visible import visible
 from genai_tui.widgets.field import Field, Part
+from genai_tui.widgets.paging import PAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,7 @@ class Sheet(VerticalScroll, can_focus=True, inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "scroll_down", "down", show=False, tooltip="A line down", id="move.down"),
         Binding("up,k", "scroll_up", "up", show=False, tooltip="A line up", id="move.up"),
-        Binding(
-            "pagedown",
-            "page_down",
-            "page down",
-            show=False,
-            tooltip="A page down",
-            id="move.page_down",
-        ),
-        Binding("pageup", "page_up", "page up", show=False, tooltip="A page up", id="move.page_up"),
+        *PAGES,
     ]
 
     def __init__(self, *, id: str | None = None, nothing: str = "") -> None:
