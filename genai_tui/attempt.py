@@ -19,7 +19,6 @@ from genai_tui.parent import follow_parent, orphaned
 from genai_tui.pulse import Heart, inherited
 from genai_tui.reporter import Reporter
 from genai_tui.store import Run, RunError
-from genai_tui.visible import visible
 
 if TYPE_CHECKING:
     from backends.model import Model
@@ -102,6 +101,7 @@ class _Attempt:
     ) -> None:
         self._run, self._reporter, self._heart = run, reporter, heart
         self._steps, self._number, self._term = steps, number, term
+        self._orders = control.Inbox(run.control, partial(_notice, reporter))
         self._looked = 0.0
         self._told = False
 
@@ -214,11 +214,7 @@ class _Attempt:
         if time.monotonic() - self._looked < INBOX_SECONDS:
             return
         self._looked = time.monotonic()
-        for command in control.take(self._run.control):
-            if isinstance(command, str):
-                _notice(self._reporter, f"{visible(command)} in the control folder is no command")
-            else:
-                yield command
+        yield from self._orders.take()
 
 
 def _failed(reporter: Reporter, code: int, reason: str) -> int:

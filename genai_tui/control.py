@@ -4,12 +4,16 @@ import getpass
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from backends import records
 from backends.records import Command, SampleRequest, Verb
 from genai_tui.regular import opened
+from genai_tui.visible import visible
+
+LONGEST_ID = 40
+"""Characters of a foreign id that a sentence quotes."""
 
 
 def put(
@@ -50,17 +54,44 @@ def _turn(folder: Path) -> int:
 
 
 def _is_turn(text: str) -> bool:
-    return len(text) == 20 and text.isascii() and text.isdecimal()
+    """Whether a name begins as ours do: after the last turn of all nobody could have another."""
+    return len(text) == 20 and text.isascii() and text.isdecimal() and text.startswith("0")
+
+
+class Inbox:
+    """The commands of a folder, for one attempt: each once, however many files say it.
+
+    ``complain`` is told in one sentence of each file that is not carried out.
+    """
+
+    def __init__(self, folder: Path, complain: Callable[[str], None]) -> None:
+        self._folder, self._complain = folder, complain
+        self._taken: set[str] = set()
+
+    def take(self) -> Iterator[Command]:
+        """Takes away what has come since the last look, oldest first."""
+        for found in take(self._folder):
+            if isinstance(found, str):
+                self._complain(f"{visible(found)} in the control folder is no command")
+            elif found.id in self._taken:
+                name = visible(found.id, limit=LONGEST_ID)
+                self._complain(f"command {name} came again: it is carried out once")
+            else:
+                self._taken.add(found.id)
+                yield found
 
 
 def take(folder: Path) -> Iterator[Command | str]:
-    """Takes all commands away, oldest first; a file that is no command comes as its name."""
+    """Takes all commands away, oldest first; a file that is no command comes as its name.
+
+    What cannot be taken away is left alone: it would be carried out at every look.
+    """
     for name in _waiting(folder):
         path = folder / name
         try:
             data = _content(path)
             path.unlink()
-        except FileNotFoundError:
+        except OSError:
             continue
         try:
             yield records.decode_command(data)
@@ -89,7 +120,7 @@ def _waiting(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-    except FileNotFoundError:
+    except OSError:  # it is not there yet, or no folder that can be read
         return []
     return sorted(name for name in names if name.endswith(".json") and not name.startswith("."))
 

@@ -26,6 +26,23 @@ def any_record() -> st.SearchStrategy[records.Record]:
     return st.one_of([struct(kind) for kind in KINDS])
 
 
+json_texts: st.SearchStrategy[bytes] = st.recursive(
+    st.none() | st.booleans() | whole | finite | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=8,
+).map(msgspec.json.encode)
+"""Any JSON document, as bytes."""
+
+
+@st.composite
+def damaged(draw: st.DrawFn, whole_ones: st.SearchStrategy[bytes]) -> bytes:
+    """Bytes that are not what they were: cut, or with some of them replaced."""
+    data = draw(whole_ones)
+    begin = draw(st.integers(0, len(data)))
+    end = draw(st.integers(begin, len(data)))
+    return data[:begin] + draw(st.binary(max_size=8)) + draw(st.sampled_from([data[end:], b""]))
+
+
 def _values(hint: Any) -> st.SearchStrategy[Any]:
     if hint == records.Scalar:
         return st.floats().map(records.scalar)

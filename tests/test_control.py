@@ -1,14 +1,63 @@
 """Commands arrive whole, once and in order, whoever else writes into the folder."""
 
+import os
 import stat
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from strategies import damaged, json_texts, struct
 
 from backends import records
 from backends.records import Command, SampleRequest
 from genai_tui import control
+from genai_tui.visible import visible
+
+orders = st.builds(replace, struct(Command), id=st.sampled_from(["a", "\x1b]0;b\x07"]) | st.text())
+contents = st.one_of(
+    *(orders.map(records.encode), damaged(orders.map(records.encode))),
+    *(json_texts, st.binary(max_size=40)),
+)
+"""Of files that say they are commands."""
+turns = st.builds("{:020d}-x".format, st.integers(0, 10**20 - 1)) | st.just("9" * 20 + "-x")
+odd = st.binary(min_size=1, max_size=30).filter(lambda name: not set(name) & set(b"/\0"))
+names = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["", "", "", "."]),
+    turns | odd.map(os.fsdecode),
+    st.sampled_from([".json", ".json", ".json", ""]),
+).filter(lambda name: name not in (".", ".."))
+entries = st.tuples(names, st.sampled_from(["file", "folder", "link", "fifo"]))
+ours = st.tuples(st.tuples(turns.map("{}.json".format), st.just("file")), contents)
+folders = st.lists(ours | st.tuples(entries, contents), max_size=8, unique_by=lambda one: one[0][0])
+
+
+def fill(folder: Path, found: list[tuple[tuple[str, str], bytes]]) -> None:
+    folder.mkdir()
+    for (name, kind), content in found:
+        if kind == "file":
+            (folder / name).write_bytes(content)
+        elif kind == "folder":
+            (folder / name).mkdir()
+        elif kind == "link":
+            (folder / name).symlink_to(__file__)
+        else:
+            os.mkfifo(folder / name)
+
+
+def is_for_us(name: str, kind: str) -> bool:
+    return kind == "file" and name.endswith(".json") and not name.startswith(".")
+
+
+def understood(content: bytes) -> Command | None:
+    try:
+        return records.decode_command(content)
+    except records.UNREADABLE:
+        return None
 
 
 @pytest.fixture
@@ -140,3 +189,71 @@ def test_a_command_is_for_its_owner_alone(folder: Path) -> None:
     [file] = folder.iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert records.decode_command(file.read_bytes()).verb == "stop"
+
+
+# --------------------------------------------------------------------------- whatever lies there
+
+
+@settings(max_examples=60)
+@given(folders)
+def test_of_whatever_lies_there_each_command_is_taken_once_and_the_rest_is_named(
+    found: list[tuple[tuple[str, str], bytes]],
+) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, complaints = Path(scratch, "control"), list[str]()
+        fill(folder, found)
+        inbox = control.Inbox(folder, complaints.append)
+        taken = list(inbox.take())
+        meant = sorted((name, content) for (name, kind), content in found if is_for_us(name, kind))
+        said = [understood(content) for _, content in meant]
+        first = {command.id: command for command in reversed(said) if command is not None}
+        assert {command.id: command for command in taken} == first
+        assert taken == [one for one in said if one is not None and one is first[one.id]]
+        assert len(complaints) == len(meant) - len(taken)
+        assert all(visible(complaint) == complaint for complaint in complaints)
+        left = {os.fsdecode(name) for name in os.listdir(os.fsencode(folder))}
+        assert left == {name for (name, kind), _ in found if not is_for_us(name, kind)}
+        assert list(inbox.take()) == []
+
+
+@settings(max_examples=60)
+@given(folders)
+def test_whatever_lies_there_ones_own_commands_keep_their_order(
+    found: list[tuple[tuple[str, str], bytes]],
+) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch, "control")
+        fill(folder, found)
+        given_ = [control.put(folder, verb) for verb in ("pause", "sample", "resume", "stop")]
+        assert [command for command in control.take(folder) if command in given_] == given_
+
+
+def test_a_command_that_is_left_twice_is_carried_out_once(folder: Path) -> None:
+    complaints: list[str] = []
+    inbox = control.Inbox(folder, complaints.append)
+    stop = control.put(folder, "stop")
+    [file] = folder.iterdir()
+    content = file.read_bytes()
+    (folder / "copy.json").write_bytes(content)
+    assert list(inbox.take()) == [stop]
+    file.write_bytes(content)
+    assert list(inbox.take()) == []
+    assert complaints == [f"command {stop.id} came again: it is carried out once"] * 2
+
+
+def test_a_file_in_the_place_of_the_folder_has_no_commands(folder: Path) -> None:
+    folder.write_text("hello")
+    assert list(control.take(folder)) == []
+
+
+def test_a_command_that_cannot_be_taken_away_is_not_carried_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be, at every look: a folder of somebody else's, a file system that is read-only."""
+    control.put(folder, "stop")
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert list(control.take(folder)) == []
