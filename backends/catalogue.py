@@ -17,7 +17,8 @@ import torch
 
 from backends import checkpoints, precision, records
 from backends.asking import knobs_of
-from backends.data import DataError, Dataset
+from backends.data import Dataset
+from backends.data_error import DataError
 from backends.datasets import _entries
 from backends.datasets._resolve import load_dataset, resolve
 from backends.datasets._shape import shape_from_state

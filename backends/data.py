@@ -15,10 +15,6 @@ from backends.model import DataShape
 from backends.seeds import mix, seed_of
 
 
-class DataError(ValueError):
-    """Data that cannot be used; the message says in one sentence what, where and what to do."""
-
-
 class Source(ABC):
     """Items that can be fetched by index, on one device.
 

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from backends import fancharts, seeds, waveforms
-from backends.data import DataError
+from backends.data_error import DataError
 from backends.datasets._pictures import whole
 from backends.model import Model, RequestError, Samples
 from backends.precision import Numerics

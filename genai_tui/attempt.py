@@ -111,7 +111,7 @@ class _Attempt:
         self._reporter.phase("importing torch")
         # Here and nowhere else: the imports take seconds and a SIGTERM may come meanwhile.
         from backends import memory
-        from backends.data import DataError
+        from backends.data_error import DataError
         from backends.knobs import ConfigError
 
         try:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from backends import catalogue
-from backends.data import DataError
+from backends.data_error import DataError
 from backends.datasets import _idx
 from backends.datasets._resolve import load_dataset
 from backends.metrics.classifier import Classifier, features

@@ -13,7 +13,7 @@ from tiny import same, smallest
 
 import backends
 from backends import catalogue, checkpoints, samples
-from backends.data import DataError
+from backends.data_error import DataError
 from backends.datasets import _entries
 from backends.datasets._shape import shape_state
 from backends.knobs import ConfigError

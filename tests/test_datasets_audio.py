@@ -12,7 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.data import DataError, Dataset
+from backends.data import Dataset
+from backends.data_error import DataError
 from backends.datasets import _sounds, audio_folder, oneshots_mini
 from backends.datasets._clips import LOUDEST, Clips, windows
 from backends.datasets._resample import resample

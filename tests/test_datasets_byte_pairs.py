@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.data import DataError, Tokens
+from backends.data import Tokens
+from backends.data_error import DataError
 from backends.datasets import text_file
 from backends.datasets._byte_pairs import BytePairs
 from backends.datasets._shape import shape_from_state, shape_state

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from tiny import Tiny, pictures, run
 
-from backends.data import DataError, Dataset, Images
+from backends.data import Dataset, Images
+from backends.data_error import DataError
 from backends.datasets import _decoded, _decoding
 from backends.datasets.image_folder import Config, load
 from backends.model import Batch, Losses

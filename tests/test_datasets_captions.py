@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from backends.data import DataError, Dataset
+from backends.data import Dataset
+from backends.data_error import DataError
 from backends.datasets import captioned_folder, fashion_captions
 from backends.datasets._captions import Captioned
 from backends.datasets._resolve import load_dataset, resolve

@@ -14,7 +14,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.data import DataError, Dataset, Images
+from backends.data import Dataset, Images
+from backends.data_error import DataError
 from backends.datasets import _cifar, _cifar_archive, cifar, cifar10, icons_mini
 from backends.datasets._resolve import load_dataset, resolve
 

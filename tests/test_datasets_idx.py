@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from backends.data import DataError, Dataset, Images
+from backends.data import Dataset, Images
+from backends.data_error import DataError
 from backends.datasets import _idx, fashion_mini, fashion_mnist, idx
 from backends.datasets._fashion import CLASSES
 

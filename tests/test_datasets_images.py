@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from backends.data import DataError, Dataset, Images
+from backends.data import Dataset, Images
+from backends.data_error import DataError
 from backends.datasets import _files, image_folder
 from backends.datasets._folders import Skipped
 from backends.datasets._pictures import Look, looks_like_picture, square, wary

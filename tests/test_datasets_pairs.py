@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.data import DataError, Dataset
+from backends.data import Dataset
+from backends.data_error import DataError
 from backends.datasets import dates, pairs_file
 from backends.datasets._lines import Lines
 from backends.datasets._pairs import Pairs

@@ -10,7 +10,8 @@ from typing import get_args
 import pytest
 from PIL import Image
 
-from backends.data import DataError, Order
+from backends.data import Order
+from backends.data_error import DataError
 from backends.datasets import _entries
 from backends.datasets._resolve import load_dataset, resolve
 from backends.knobs import ConfigError, knobs

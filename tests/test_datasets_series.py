@@ -9,7 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.data import DataError, Dataset
+from backends.data import Dataset, Source
+from backends.data_error import DataError
 from backends.datasets import _table, co2, csv_file
 from backends.datasets._resolve import load_dataset
 from backends.datasets._shape import shape_from_state, shape_state
@@ -49,9 +50,8 @@ def test_an_item_is_a_stretch_in_standard_units(weather: Path) -> None:
 def test_what_is_held_out_comes_later_and_its_horizon_is_never_trained_on(weather: Path) -> None:
     data = load(weather, validation=0.25)
 
-    def rows(source: object) -> list[list[float]]:
-        assert hasattr(source, "fetch")
-        n = len(source)  # pyright: ignore[reportArgumentType]
+    def rows(source: Source) -> list[list[float]]:
+        n = len(source)
         x, _ = source.fetch(torch.arange(n), torch.zeros(n, dtype=torch.int64), 0)
         first = data.shape.columns[0]
         return (first.mean + first.std * x[:, 0]).round(decimals=1).tolist()

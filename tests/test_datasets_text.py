@@ -12,7 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.data import DataError, Dataset, Tokens
+from backends.data import Dataset, Tokens
+from backends.data_error import DataError
 from backends.datasets import names, shakespeare_mini, text_file
 from backends.datasets._counts import ngram_losses
 from backends.datasets._shape import shape_from_state, shape_state

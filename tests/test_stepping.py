@@ -13,10 +13,12 @@ from tiny import Duel, Tiny, pictures, points, run, same, tiny
 from torch import Tensor, nn
 
 from backends import checkpoints
-from backends.data import DataError, Dataset, Order, Source, Tokens
+from backends.data import Dataset, Order, Source, Tokens
+from backends.data_error import DataError
 from backends.feed import Feed
 from backends.knobs import ConfigError
 from backends.model import Batch, DataShape, Losses, Phase
+from backends.records import Step
 
 
 def weights(folder: Path) -> dict[str, Any]:
@@ -192,7 +194,7 @@ def test_what_a_stream_cannot_read_reaches_the_training() -> None:
 
 def test_the_wait_for_data_is_a_share_of_the_time(tmp_path: Path) -> None:
     records = run(tmp_path, steps=6, log_every=2)
-    waits = [r.rates["data_wait"] for r in records if hasattr(r, "rates")]
+    waits = [r.rates["data_wait"] for r in records if isinstance(r, Step)]
     assert len(waits) == 3
     assert all(0 < float(wait) <= 1 for wait in waits)
 

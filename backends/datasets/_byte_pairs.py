@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from backends.data import DataError
+from backends.data_error import DataError
 from backends.model import Vocabulary
 
 SMALLEST, LARGEST = 256, 65_536

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from backends.data import DataError, Dataset, Images, Source, held_out
+from backends.data import Dataset, Images, Source, held_out
+from backends.data_error import DataError
 from backends.datasets._files import counted
 from backends.datasets._words import Words
 from backends.model import DataShape

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.data import DataError
+from backends.data_error import DataError
 
 PIXELS = 3 * 32 * 32
 LARGEST = 2**28  # bytes of one file; the largest published one has 155 MB

@@ -6,7 +6,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.data import DataError, Dataset
+from backends.data import Dataset
+from backends.data_error import DataError
 from backends.datasets import _cifar
 from backends.datasets._download import cache_folder, download
 from backends.datasets._files import shown

@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from backends.data import DataError, Dataset, Source
+from backends.data import Dataset, Source
+from backends.data_error import DataError
 from backends.model import DataShape
 
 LOUDEST = 32767

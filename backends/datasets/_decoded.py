@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.counting import counted
-from backends.data import DataError
+from backends.data_error import DataError
 from backends.datasets._download import cache_folder
 from backends.datasets._files import gib, open_regular, shown
 from backends.datasets._folders import Skipped

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends import counting
-from backends.data import DataError
+from backends.data_error import DataError
 from backends.datasets import _decoded
 from backends.datasets._decoded import Decoded
 from backends.datasets._files import MEMORY, counted, gib, head, shown

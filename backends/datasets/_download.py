@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from backends.counting import told
-from backends.data import DataError
+from backends.data_error import DataError
 from backends.datasets._files import shown
 
 _TIMEOUT = 20.0  # seconds without a byte

@@ -7,7 +7,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.data import DataError
+from backends.data_error import DataError
 
 
 def array(name: str) -> NDArray[np.uint8]:

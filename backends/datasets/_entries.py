@@ -7,7 +7,8 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
-from backends.data import DataError, Dataset
+from backends.data import Dataset
+from backends.data_error import DataError
 from backends.knobs import unknown
 from backends.records import Modality
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from backends.data import DataError
+from backends.data_error import DataError
 
 MEMORY = 2**31
 """Most bytes that a data set may take in memory, as it is kept there."""

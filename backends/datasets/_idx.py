@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.data import DataError
+from backends.data_error import DataError
 from backends.datasets._files import MEMORY, gib, open_regular, shown
 
 _UNSIGNED_BYTE = 0x08

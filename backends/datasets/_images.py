@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from backends.data import DataError, Dataset, Images, held_out
+from backends.data import Dataset, Images, held_out
+from backends.data_error import DataError
 from backends.model import DataShape
 
 

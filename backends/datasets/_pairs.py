@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from backends.data import DataError, Dataset, Source, held_out
+from backends.data import Dataset, Source, held_out
+from backends.data_error import DataError
 from backends.datasets._files import MEMORY, counted, gib
 from backends.datasets._lines import Lines
 from backends.model import DataShape, Vocabulary

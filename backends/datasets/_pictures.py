@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from backends.data import DataError
+from backends.data_error import DataError
 from backends.datasets._files import open_regular, shown
 from backends.datasets._folders import Skipped
 

@@ -5,7 +5,8 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from backends.data import DataError, Dataset, Tokens
+from backends.data import Dataset, Tokens
+from backends.data_error import DataError
 from backends.datasets import _entries
 from backends.datasets._files import shown
 from backends.knobs import configure, unknown

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from backends.data import DataError
+from backends.data_error import DataError
 from backends.datasets._byte_pairs import BytePairs
 from backends.datasets._lines import Lines
 from backends.datasets._vocabulary import Bytes, Characters, from_state

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.data import DataError
+from backends.data_error import DataError
 from backends.datasets._files import counted, named, shown
 
 _GAPS = {"", "na", "n/a", "nan", "null", "none", "-", "?", "."}

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from backends.data import DataError, Dataset, Tokens
+from backends.data import Dataset, Tokens
+from backends.data_error import DataError
 from backends.datasets._counts import ngram_losses
 from backends.model import DataShape, Vocabulary
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.data import DataError
+from backends.data_error import DataError
 from backends.datasets._byte_pairs import BytePairs
 from backends.datasets._lines import Lines
 from backends.datasets._words import Words

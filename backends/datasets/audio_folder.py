@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends import counting
-from backends.data import DataError, Dataset, held_out
+from backends.data import Dataset, held_out
+from backends.data_error import DataError
 from backends.datasets._clips import Waves, clip_dataset, windows
 from backends.datasets._files import (
     MEMORY,

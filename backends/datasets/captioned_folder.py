@@ -8,7 +8,8 @@ from typing import Annotated, Any, cast
 import numpy as np
 import torch
 
-from backends.data import DataError, Dataset
+from backends.data import Dataset
+from backends.data_error import DataError
 from backends.datasets._captions import captioned_dataset
 from backends.datasets._decoding import LookKnobs, decode, is_picture
 from backends.datasets._files import (

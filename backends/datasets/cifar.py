@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from backends.data import DataError, Dataset
+from backends.data import Dataset
+from backends.data_error import DataError
 from backends.datasets import _cifar
 from backends.datasets._files import gib, open_regular, required, shown
 from backends.datasets._images import image_dataset

@@ -7,7 +7,8 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.data import DataError, Dataset
+from backends.data import Dataset
+from backends.data_error import DataError
 from backends.datasets import _idx
 from backends.datasets._download import cache_folder, download
 from backends.datasets._fashion import CLASSES, IMAGES_SHA256, LABELS_SHA256

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.data import DataError, Dataset
+from backends.data import Dataset
+from backends.data_error import DataError
 from backends.datasets._decoding import LookKnobs, decode, is_picture
 from backends.datasets._files import (
     listing,

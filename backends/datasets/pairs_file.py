@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from backends.data import DataError, Dataset
+from backends.data import Dataset
+from backends.data_error import DataError
 from backends.datasets._byte_pairs import LARGEST, SMALLEST, BytePairs
 from backends.datasets._files import (
     MEMORY,

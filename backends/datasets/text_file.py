@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from backends.data import DataError, Dataset
+from backends.data import Dataset
+from backends.data_error import DataError
 from backends.datasets._byte_pairs import LARGEST, SMALLEST, BytePairs
 from backends.datasets._files import (
     MEMORY,

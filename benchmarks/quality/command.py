@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from backends.data import DataError
+from backends.data_error import DataError
 from benchmarks.quality import contest, images, judge, report, results
 from benchmarks.quality.contest import Contest
 from benchmarks.quality.entrants import ENTRANTS, chosen

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from backends.data import DataError
+from backends.data_error import DataError
 from backends.datasets import _idx
 
 MLXTEND = "mlxtend"

@@ -13,7 +13,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from backends.data import DataError
+from backends.data_error import DataError
 from backends.knobs import ConfigError
 
 LIMIT = 24 << 30

@@ -31,7 +31,7 @@ from PIL import Image
 from torch import nn
 
 from backends.checkpoints import CheckpointError, load_newest
-from backends.data import DataError
+from backends.data_error import DataError
 from backends.foreign import ForeignError, convert
 from backends.knobs import ConfigError
 from backends.weights import begin_with
