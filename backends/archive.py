@@ -3,13 +3,12 @@
 import errno
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from backends.job import Job
 from backends.pace import due
-from backends.recipe import TrainConfig
 from backends.records import Checkpoint, Mark, Notice, Record
 from backends.saver import Saved, Saver
 
@@ -18,16 +17,16 @@ MOST_FAILURES = 3
 
 
 class Archive:
-    """The checkpoints in ``folder``/checkpoints.
+    """The checkpoints of a job, in ``folder``/checkpoints.
 
     Raises, from whatever yields records:
         OSError: the disk is full, or has failed for too long; the older checkpoints stand.
     """
 
-    def __init__(self, folder: Path, config: TrainConfig, barrier: Callable[[], None]) -> None:
-        self.root = folder / "checkpoints"
-        self._folder, self._milestone = folder, config.milestone_every
-        self._saver = Saver(self.root, config.keep_checkpoints, barrier)
+    def __init__(self, job: Job) -> None:
+        self.root = job.folder / "checkpoints"
+        self._folder, self._milestone = job.folder, job.config.milestone_every
+        self._saver = Saver(self.root, job.config.keep_checkpoints, job.barrier, job.finish)
         self._owed: tuple[Mark, ...] = ()
         self._failures = 0
         self._begun = 0

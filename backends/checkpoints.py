@@ -66,12 +66,14 @@ def save(
     state: Mapping[str, Any],
     *,
     barrier: Callable[[], None] = lambda: None,
+    finish: Callable[[Path], None] = lambda folder: None,
 ) -> Written:
     """Writes ``state`` (nested dicts, lists, tuples, numbers, texts and CPU tensors) as a whole.
 
     Args:
         barrier: called when all is on disk and before it gets its name; the log of records is
             flushed there, so that no checkpoint is newer than the log.
+        finish: called with the folder when all is in it and before it is flushed.
 
     Raises:
         OSError: nothing is left but the older checkpoints.
@@ -82,6 +84,7 @@ def save(
         hidden.mkdir(mode=0o700)
         files = _write_parts(hidden, step, state)
         _write_synced(hidden / "manifest.json", _json({"format": FORMAT, "files": files}))
+        finish(hidden)
         _sync_folder(hidden)
         barrier()
         _give_name(hidden, target)

@@ -20,6 +20,7 @@ class Job:
     Attributes:
         inbox: commands that have come since the last call; asked at the end of every step.
         barrier: makes all records durable; called before a checkpoint gets its name.
+        finish: takes a folder of a checkpoint or of samples when all is in it, before its name.
         progress: takes how far a phase is while it lasts, a few times a second.
         meta: kept in every checkpoint, untouched: what is needed to build the model again.
     """
@@ -32,6 +33,7 @@ class Job:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     inbox: Callable[[], Iterable[Command]] = tuple
     barrier: Callable[[], None] = lambda: None
+    finish: Callable[[Path], None] = lambda _: None
     progress: Callable[[Phase], None] = lambda _: None
     meta: Mapping[str, Any] = field(default_factory=dict)
     attempt: int = 1

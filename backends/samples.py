@@ -3,7 +3,7 @@
 import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -65,18 +65,23 @@ def write(
     samples: Samples,
     request: SampleRequest,
     also: Mapping[str, int | float | str] = MappingProxyType({}),
+    finish: Callable[[Path], None] = lambda folder: None,
 ) -> int:
     """Writes ``folder`` as a whole, in place of an older one; how many samples it holds.
 
     Pictures become ``000.png`` ... and ``grid.png``, texts ``000.txt`` ..., forecasts ``000.csv``
     ... and sounds ``000.wav`` ..., both with pictures of them; ``request.json`` tells what was
     asked, the labels, the captions and ``also``.
+
+    Args:
+        finish: called with the folder when all is in it and before it gets its name.
     """
     hidden = folder.with_name(f".tmp-{folder.name}-{os.getpid()}")
     shutil.rmtree(hidden, ignore_errors=True)
     hidden.mkdir(parents=True, mode=0o700)
     try:
         count = _write_all(hidden, samples, request, also)
+        finish(hidden)
         shutil.rmtree(folder, ignore_errors=True)
         hidden.rename(folder)
     except BaseException:

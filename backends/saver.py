@@ -28,8 +28,15 @@ def _nothing(step: int) -> bool:
 class Saver:
     """At most one checkpoint is under way; the next one waits for it."""
 
-    def __init__(self, root: Path, keep: int, barrier: Callable[[], None]) -> None:
-        self._root, self._keep, self._barrier = root, keep, barrier
+    def __init__(
+        self,
+        root: Path,
+        keep: int,
+        barrier: Callable[[], None],
+        finish: Callable[[Path], None],
+    ) -> None:
+        self._root, self._keep = root, keep
+        self._barrier, self._finish = barrier, finish
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._pending: Future[Saved] | None = None
 
@@ -69,7 +76,9 @@ class Saver:
         self, step: int, snapshot: Mapping[str, Any], spared: Callable[[int], bool]
     ) -> Saved:
         begin = time.perf_counter()
-        written = checkpoints.save(self._root, step, snapshot, barrier=self._barrier)
+        written = checkpoints.save(
+            self._root, step, snapshot, barrier=self._barrier, finish=self._finish
+        )
         checkpoints.prune(self._root, self._keep, step, spared)
         seconds = time.perf_counter() - begin
         return Saved(step, written.path, written.bytes, seconds)

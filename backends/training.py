@@ -70,7 +70,7 @@ class _Loop:
         self.data = job.dataset.to(job.device)
         order = Order(self.data.train, job.config.batch_size, job.seed, job.model.sequential)
         self.feed = Feed(order, job.device)
-        self.archive = Archive(job.folder, job.config, job.barrier)
+        self.archive = Archive(job)
         self.root = self.archive.root
         self.finite = Finiteness(job.config.nan_policy)
         self.ranking = Ranking(job.config.keep_best)
@@ -288,7 +288,9 @@ class _Loop:
             drawing = partial(samples.draw, self.state.sampled, request, self.numerics)
             drawn = self._followed("sampling", drawing)
         name = f"step-{self.step:06d}" + (f"-{command}" if command else "")
-        count = samples.write(self.job.folder / "samples" / name, drawn, request)
+        count = samples.write(
+            self.job.folder / "samples" / name, drawn, request, finish=self.job.finish
+        )
         yield records.Sample(
             step=self.step,
             t=time.time(),

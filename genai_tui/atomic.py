@@ -4,7 +4,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from genai_tui.regular import UNFOLLOWED
+from genai_tui.admission import create
 
 
 def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
@@ -13,7 +13,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
     What is ``durable`` survives a power cut right after.
     """
     hidden = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | UNFOLLOWED, 0o600)
+    fd = create(hidden, os.O_WRONLY | os.O_TRUNC)
     try:
         with open(fd, "wb") as file:
             file.write(data)

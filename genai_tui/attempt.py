@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from backends import records
 from backends.records import Command
 from genai_tui import control, liveness
+from genai_tui.admission import admit
 from genai_tui.lineage import WEIGHTS
 from genai_tui.liveness import LockHeldError
 from genai_tui.parent import follow_parent, orphaned
@@ -151,6 +152,7 @@ class _Attempt:
             device=precision.device_of(spec.device),
             inbox=self._inbox,
             barrier=self._reporter.sync,
+            finish=admit,
             progress=self._progress,
             meta={"model": spec.model, "shape": shape_state(dataset.shape)},
             attempt=self._number,

@@ -9,7 +9,7 @@ import time
 import zlib
 from pathlib import Path
 
-from genai_tui.regular import UNFOLLOWED
+from genai_tui.admission import create
 
 
 def say_stopped(path: Path, step: int, exit_code: int, reason: str) -> None:
@@ -21,7 +21,7 @@ def say_stopped(path: Path, step: int, exit_code: int, reason: str) -> None:
     told = {"kind": "end", "step": step, "t": time.time(), "state": "stopped"}
     body = json.dumps({**told, "exit_code": exit_code, "reason": reason})[:-1].encode()
     line = b'%b,"crc":"%08x"}\n' % (body, zlib.crc32(body))
-    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | UNFOLLOWED, 0o600)
+    fd = create(path, os.O_RDWR | os.O_APPEND)
     try:
         size = os.fstat(fd).st_size
         if size and os.pread(fd, 1, size - 1) != b"\n":

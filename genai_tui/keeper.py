@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 from genai_tui import liveness
+from genai_tui.admission import create
 from genai_tui.liveness import LockHeldError
 from genai_tui.parent import adopt_orphans
-from genai_tui.regular import UNFOLLOWED
 from genai_tui.supervisor import Keeper, read
 from genai_tui.turns import Turns
 
@@ -83,7 +83,7 @@ def _detach(run: Path) -> None:
     with contextlib.suppress(OSError):
         if console.stat().st_size > CONSOLE_BYTES:
             console.replace(run / "console.1.log")
-    fd = os.open(console, os.O_WRONLY | os.O_APPEND | os.O_CREAT | UNFOLLOWED, 0o600)
+    fd = create(console, os.O_WRONLY | os.O_APPEND)
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((null, 0), (fd, 1), (fd, 2)):
         os.dup2(source, target)

@@ -24,7 +24,7 @@ import msgspec
 import backends
 from backends import records
 from backends.records import Catalogue, Plan, PlanRequest, RunSpec, SampleRequest
-from genai_tui import control
+from genai_tui import control, sharing
 from genai_tui import settings as places
 from genai_tui.annotations import name_problem
 from genai_tui.errors import FAILED, MISUSE, UserError
@@ -185,12 +185,14 @@ def create(
     device: str = "auto",
     planner: Planner | None = None,
     begin: Origin | None = None,
+    group: int | None = None,
 ) -> Run:
     """Makes a run that could be started; nothing is on disk if it could not.
 
     Args:
         planner: a warm one to ask; else one is started for this.
         begin: the weights it begins with; else they are drawn from the seed.
+        group: the group that it is shared with; None leaves it to its owner alone.
 
     Raises:
         LaunchError: one sentence on what is wrong with the request.
@@ -211,9 +213,14 @@ def create(
     if plan.error:
         raise LaunchError(plan.error, status=MISUSE)
     spec = _spec(store, request, plan, name)
-    if begin is None:
-        return store.create(spec)
-    return store.create(_begun(spec, begin), lambda folder: keep(begin, folder))
+
+    def fill(folder: Path) -> None:
+        if group is not None:
+            sharing.share(Run(folder), group)
+        if begin is not None:
+            keep(begin, folder)
+
+    return store.create(spec if begin is None else _begun(spec, begin), fill)
 
 
 def _begun(spec: RunSpec, begin: Origin) -> RunSpec:

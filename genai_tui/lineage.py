@@ -10,8 +10,10 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from backends.records import RunSpec
+from genai_tui.admission import create
 from genai_tui.errors import MISUSE
 from genai_tui.regular import opened
 from genai_tui.store import Run, RunError, Store
@@ -115,7 +117,7 @@ def keep(origin: Origin, run: Path) -> None:
     """
     hidden = run / f".{WEIGHTS}"
     try:
-        with opened(origin.weights) as source, hidden.open("xb") as target:
+        with opened(origin.weights) as source, _new(hidden) as target:
             shutil.copyfileobj(source, target)
             target.flush()
             os.fsync(target.fileno())
@@ -123,6 +125,10 @@ def keep(origin: Origin, run: Path) -> None:
     except OSError as error:
         hidden.unlink(missing_ok=True)
         raise RunError(f"{origin.label} cannot be copied: {error.strerror}") from None
+
+
+def _new(path: Path) -> BinaryIO:
+    return os.fdopen(create(path, os.O_WRONLY | os.O_EXCL), "wb")
 
 
 def _verified(folder: Path) -> Path:

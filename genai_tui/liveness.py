@@ -135,6 +135,11 @@ def keeper_held(path: Path) -> bool:
         os.close(fd)
 
 
+def is_shut(path: Path) -> bool:
+    """Whether a lock is there and this user may not look at it: a run that others share."""
+    return path.exists() and not os.access(path, os.R_OK)
+
+
 def worker_held(path: Path) -> bool:
     """Whether some other process holds the worker's lock."""
     try:

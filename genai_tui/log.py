@@ -14,7 +14,8 @@ from msgspec import Struct, field
 
 from backends import records
 from backends.records import Record
-from genai_tui.regular import UNFOLLOWED, opened
+from genai_tui.admission import create
+from genai_tui.regular import opened
 
 _TAIL = len(b',"crc":"00000000"}')
 LIMIT = 1 << 20
@@ -25,7 +26,7 @@ class Log:
     """The writer's end. It seals the torn tail of an earlier writer and never truncates."""
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | UNFOLLOWED, 0o600)
+        self._fd = create(path, os.O_RDWR | os.O_APPEND)
         size = os.fstat(self._fd).st_size
         if size and os.pread(self._fd, 1, size - 1) != b"\n":
             os.write(self._fd, b"\n")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from genai_tui import playground
+from genai_tui.admission import admit, create_folder
 from genai_tui.playground import (
     LINE_LIMIT,
     WATCH,
@@ -173,6 +174,7 @@ class Sampler:
         if folder.exists():
             raise RunError(f"there is a result {ask.id} already")
         model, numerics = self._model(ask.step)
+        create_folder(folder.parent)
         began = time.monotonic()
         hidden = folder.with_name(f".drawing-{ask.id}")
         watch = Watched(ask, self._run.path, hidden, self._pen.tell, self._inbox.is_stopped)
@@ -183,8 +185,9 @@ class Sampler:
             watch.finish()
             seconds = time.monotonic() - began
             also = {"step": ask.step, "t": time.time(), "seconds": seconds}
-            count = samples.write(folder, drawn, ask.request, also)
+            count = samples.write(folder, drawn, ask.request, also, finish=admit)
             if hidden.is_dir():
+                admit(hidden)
                 hidden.rename(folder / WATCH)
         finally:
             shutil.rmtree(hidden, ignore_errors=True)

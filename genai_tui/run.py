@@ -17,6 +17,7 @@ from backends.records import FORMAT, Command, RunSpec, SampleRequest, State, Sta
 from genai_tui import annotations, control, liveness, log
 from genai_tui.annotations import Annotation
 from genai_tui.errors import MISUSE, UserError
+from genai_tui.liveness import Identity
 from genai_tui.regular import opened
 from genai_tui.visible import visible
 
@@ -33,7 +34,7 @@ FLEETING: frozenset[Seen] = frozenset({*LIVE, "broken"})
 MOST_BYTES = 1 << 24
 """A larger ``run.json`` or ``status.json`` is none."""
 HEARTBEAT_SECONDS = 15.0
-"""On another host's run: how old a heartbeat may be before the run counts as interrupted."""
+"""Of another host's or user's run: how old a heartbeat may be before it counts as interrupted."""
 
 
 class RunError(UserError):
@@ -190,12 +191,17 @@ class Run:
         status = status or self.status()
         if status.state not in LIVE:
             return status.state
+        return _as_told(status) if self._is_kept(status) else "interrupted"
+
+    def _is_kept(self, status: Status) -> bool:
+        """Whether its keeper is there; another host's shows it by its heartbeat alone, and another
+        user's, whose lock is shut, by its process where the system shows that."""
+        lock, fresh = self.path / "keeper.lock", _is_fresh(status)
         if status.host and status.host != socket.gethostname():
-            fresh = time.time() - status.heartbeat < HEARTBEAT_SECONDS
-            return _as_told(status) if fresh else "interrupted"
-        if liveness.keeper_held(self.path / "keeper.lock"):
-            return _as_told(status)
-        return "interrupted"
+            return fresh
+        if liveness.is_shut(lock):
+            return fresh or _is_seen(status)
+        return liveness.keeper_held(lock)
 
     def summary(self, *, annotated: bool = True) -> Summary:
         """What a list shows; a run that cannot be read is "broken", with the reason.
@@ -251,7 +257,13 @@ class Run:
             raise RunError(f"run {self.label} is {state}: {needs}", status=MISUSE)
         if self.control.is_symlink():
             raise RunError(f"{self.control} is a link, which leads out of the run")
-        command = control.put(self.control, verb, request=request, knob=knob, value=value)
+        try:
+            command = control.put(self.control, verb, request=request, knob=knob, value=value)
+        except PermissionError:
+            if self.path.stat().st_uid == os.getuid():
+                raise
+            sentence = f"run {self.label} belongs to another user, who lets you watch it"
+            raise RunError(sentence, status=MISUSE) from None
         if verb == "stop":
             self._hurry()
         return command
@@ -261,7 +273,7 @@ class Run:
         status = self.status()
         here = status.boot_id in ("", liveness.boot_id())
         if status.state == "starting" and status.keeper is not None and here:
-            keeper = liveness.Identity(status.keeper.pid, status.keeper.started)
+            keeper = Identity(status.keeper.pid, status.keeper.started)
             liveness.send(keeper, signal.SIGTERM)
 
     def delete(self) -> None:
@@ -308,6 +320,17 @@ class Run:
             return visible(self.name, limit=60)
         except (RunError, OSError):
             return self.id
+
+
+def _is_fresh(status: Status) -> bool:
+    return time.time() - status.heartbeat < HEARTBEAT_SECONDS
+
+
+def _is_seen(status: Status) -> bool:
+    """Whether its keeper is a process of this boot."""
+    told = status.keeper
+    here = status.boot_id in ("", liveness.boot_id())
+    return told is not None and here and liveness.is_alive(Identity(told.pid, told.started))
 
 
 def _as_told(status: Status) -> Seen:

@@ -53,6 +53,9 @@ class Store:
                 names = [entry.name for entry in entries if _is_run(entry)]
         except FileNotFoundError:
             return []
+        except PermissionError as error:
+            sentence = f"the store {self.root} cannot be read: {error.strerror}"
+            raise RunError(f"{sentence}; a run in it that is shared opens by its path") from None
         except OSError as error:
             raise RunError(f"the store {self.root} cannot be read: {error.strerror}") from None
         return [Run(self.root / name) for name in sorted(names, reverse=True)]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from genai_tui import farewell, liveness, pulse, reserve
+from genai_tui.atomic import write_atomic
 from genai_tui.ending import FINAL, Ending
 from genai_tui.hanging import HangWatch
 from genai_tui.memory_kills import MemoryKills
@@ -273,13 +274,7 @@ class Keeper:
                 _tell(f"the status cannot be written: {error}")
 
     def _replace_status(self) -> None:
-        hidden = self.run / f".status.json.{os.getpid()}"
-        try:
-            hidden.write_text(json.dumps(self.status))
-            hidden.replace(self.run / "status.json")
-        except OSError:
-            hidden.unlink(missing_ok=True)
-            raise
+        write_atomic(self.run / "status.json", json.dumps(self.status).encode())
 
     def _with_last_line(self, reason: str) -> str:
         try:

@@ -58,7 +58,18 @@ def test_a_keeper_needs_the_standard_library_alone() -> None:
     ours = {name for name in imported_by("genai_tui.keeper") if name.split(".")[0] == "genai_tui"}
     others = {name.split(".")[0] for name in imported_by("genai_tui.keeper")}
     rooms = (
-        *("ending", "farewell", "hanging", "keeper", "liveness", "memory_kills", "parent", "pulse"),
+        *(
+            "admission",
+            "atomic",
+            "ending",
+            "farewell",
+            "hanging",
+            "keeper",
+            "liveness",
+            "memory_kills",
+            "parent",
+            "pulse",
+        ),
         *("regular", "reserve", "slots", "supervisor", "turns", "waiting_room"),
     )
     assert ours == {"genai_tui", *(f"genai_tui.{room}" for room in rooms)}

@@ -1,7 +1,9 @@
 """What several verbs take: the run, ``--json``, and the options that hold for all of them."""
 
+import os
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, cast
 
 import typer
@@ -14,7 +16,7 @@ RunName = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
-        help="Id of a run, a unique beginning of it, its name, or: latest.",
+        help="Id of a run, a unique beginning of it, its name, its path, or: latest.",
         autocompletion=completion.runs,
         show_default=False,
     ),
@@ -46,6 +48,9 @@ def run_of(context: typer.Context, reference: str) -> Run:
     Raises:
         RunError: there is none or there are several.
     """
+    path = Path(reference).expanduser()
+    if os.sep in reference and (path / "run.json").is_file():  # of whatever store
+        return Run(path.absolute())
     return store_of(context).run(reference)
 
 

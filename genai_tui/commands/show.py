@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from backends.records import Scalar, Start, Status, Step, number
-from genai_tui import amounts, scores
+from genai_tui import amounts, scores, sharing
 from genai_tui.commands.options import AsJson, RunName, run_of
 from genai_tui.commands.output import document, painted, say
 from genai_tui.log import LIMIT
@@ -63,6 +63,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
     found = [
         ("run", f"{run.name}  {run.id}"),
         ("state", " · ".join(text for text in _state(state, status) if text)),
+        ("shared", sharing.shared_with(run)),
         ("tags", " ".join(written.tags)),
         ("note", written.note),
         ("model", spec.model),

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genai_tui import lineage
+from genai_tui import lineage, sharing
 from genai_tui import sweep as sweeps
 from genai_tui.commands import completion
 from genai_tui.commands.attend import attend, described, how_to_come_back
 from genai_tui.commands.options import AsJson, globals_of, store_of
 from genai_tui.commands.output import busy, document, say, tell
+from genai_tui.commands.share import say_shared
 from genai_tui.commands.studio import graphics_of, has_terminal, open_studio
 from genai_tui.errors import MISUSE, UserError
 from genai_tui.store import Run, Store
@@ -92,6 +93,14 @@ def train(
     queue: Annotated[
         bool, typer.Option("--queue", help="Wait until a GPU is free; without any, the CPU.")
     ] = False,
+    share: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GROUP",
+            help="A group of this machine whose users may watch it, by name or number.",
+            show_default=False,
+        ),
+    ] = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="Give the prompt back once it trains.")
     ] = False,
@@ -103,6 +112,7 @@ def train(
     Ctrl-C leaves it alone and says how to come back.
     """
     asked = settings_of(settings or [], steps)
+    group = None if share is None else sharing.group_of(share)
     if data is not None and not data.strip():  # most often a shell variable that is not set
         raise UserError("--data is empty: give a data set's name or a path", status=MISUSE)
     store = store_of(context)
@@ -114,11 +124,14 @@ def train(
         seed=seed,
         device=device,
         origin=lineage.origin(store, begin_from) if begin_from is not None else None,
+        group=group,
     )
     if sweep:
         sweep_through(store, wish, sweep, as_json)
         return
     run = begin(store, wish, queue=queue)
+    if group is not None and not as_json:
+        say_shared(run)
     if not detach:
         attend(run, as_json)
     elif as_json:
@@ -183,6 +196,7 @@ class Wish:
     seed: int = 0
     device: str = "auto"
     origin: lineage.Origin | None = None
+    group: int | None = None
 
 
 def begin(store: Store, wish: Wish, *, queue: bool = False) -> Run:
@@ -260,6 +274,7 @@ def _created(store: Store, wish: Wish, planner: "Planner | None") -> Run:
         device=wish.device,
         planner=planner,
         begin=wish.origin,
+        group=wish.group,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from genai_tui.admission import create
 from genai_tui.regular import opened
 from genai_tui.telemetry.record import Telemetry, decode, encode
 
@@ -13,9 +14,6 @@ OLD = "telemetry.1.jsonl"
 LIMIT = 64 * 2**20  # bytes, then the file becomes OLD
 READ_BYTES = 2**20  # at most, in one call
 CLOSE_BYTES = 2**15  # near enough to read on from
-
-# O_NOFOLLOW: whoever can write into the folder must not choose another file for us.
-_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Reading(NamedTuple):
@@ -35,7 +33,7 @@ def append(folder: Path, sample: Telemetry, limit: int = LIMIT) -> None:
     path = folder / NAME
     if _size(path) + len(line) > limit:
         path.replace(folder / OLD)
-    descriptor = os.open(path, _FLAGS, 0o600)
+    descriptor = create(path, os.O_RDWR | os.O_APPEND)
     try:
         os.write(descriptor, _seal(descriptor) + line)
     finally:
