@@ -14,6 +14,7 @@ from pathlib import Path
 from genai_tui.regular import UNFOLLOWED
 
 SHARED = stat.S_ISGID | stat.S_IRGRP
+OTHERS = stat.S_ISGID | stat.S_IRWXG | stat.S_IRWXO
 
 
 def create(path: Path, flags: int) -> int:
@@ -37,9 +38,8 @@ def create_folder(path: Path) -> None:
     Raises:
         OSError: it cannot be made.
     """
-    with contextlib.suppress(FileExistsError):
-        path.mkdir(mode=0o700)
-        admit(path)
+    path.mkdir(mode=0o700, exist_ok=True)
+    _admit_one(path, path.parent)
 
 
 def admit(folder: Path) -> None:
@@ -49,11 +49,7 @@ def admit(folder: Path) -> None:
             return
         for parent, _, names in os.walk(folder, topdown=False):
             for path in (*(Path(parent, name) for name in names), Path(parent)):
-                fd = os.open(path, os.O_RDONLY | UNFOLLOWED)
-                try:
-                    _hand_on(fd, folder.parent)
-                finally:
-                    os.close(fd)
+                _admit_one(path, folder.parent)
 
 
 def grant(fd: int, group: int) -> bool:
@@ -74,12 +70,39 @@ def grant(fd: int, group: int) -> bool:
     return told.st_gid != group or wanted != mode
 
 
+def shut(fd: int) -> bool:
+    """Makes an open file or folder its owner's alone; whether it was not.
+
+    Raises:
+        OSError: the file is somebody else's.
+    """
+    mode = stat.S_IMODE(os.fstat(fd).st_mode)
+    if not mode & OTHERS:
+        return False
+    os.fchmod(fd, mode & ~OTHERS)
+    return True
+
+
+def _admit_one(path: Path, shared: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | UNFOLLOWED)
+    try:
+        _hand_on(fd, shared)
+    finally:
+        os.close(fd)
+
+
 def _hand_on(fd: int, folder: Path) -> None:
-    """What cannot be shared stays its owner's: no run fails for those who watch it."""
+    """What cannot be shared stays its owner's: no run fails for those who watch it.
+
+    Looks again when it has: whoever shuts a run changes its folders first and then what is in them,
+    so that of two who meet at least one sees the other.
+    """
     with contextlib.suppress(OSError):
         group = _group_of(folder)
         if group is not None:
             grant(fd, group)
+            if _group_of(folder) != group:
+                shut(fd)
 
 
 def _group_of(folder: Path) -> int | None:

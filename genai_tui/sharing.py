@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from genai_tui.admission import SHARED, grant
+from genai_tui.admission import SHARED, grant, shut
 from genai_tui.errors import MISUSE, UserError
 from genai_tui.regular import UNFOLLOWED
 from genai_tui.run import Run, RunError
@@ -81,7 +81,7 @@ def unshare(run: Run) -> None:
     """
     _own(run)
     try:
-        _go_through(run.path, _shut)
+        _go_through(run.path, lambda fd, name: shut(fd))
     except OSError as error:
         raise RunError(f"run {run.label} cannot be shut: {error.strerror}") from None
 
@@ -125,21 +125,13 @@ def _is_number(word: str) -> bool:
 
 def _open_up(fd: int, name: str, group: int) -> bool:
     if name in SHUT:
-        return _shut(fd, name)
+        return shut(fd)
     changed = grant(fd, group)
     told = os.fstat(fd)
     if stat.S_ISDIR(told.st_mode) and told.st_mode & SHARED != SHARED:
         # The kernel leaves set-gid away, without a word, where the owner is not in the group.
         raise PermissionError(0, f"you are not in its group {name_of(told.st_gid)}")
     return changed
-
-
-def _shut(fd: int, name: str) -> bool:
-    mode = stat.S_IMODE(os.fstat(fd).st_mode)
-    if not mode & (stat.S_ISGID | 0o077):
-        return False
-    os.fchmod(fd, mode & ~(stat.S_ISGID | 0o077))
-    return True
 
 
 # --------------------------------------------------------------------------- all of them
