@@ -19,10 +19,13 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
+import msgspec
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from backends.records import UNREADABLE
 
 FORMAT = 1
 REASON_LENGTH = 160  # of a sentence
@@ -45,6 +48,18 @@ class Written:
     path: Path
     step: int
     bytes: int
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What a manifest says of a file."""
+
+    bytes: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    format: int
+    files: dict[str, Entry]
 
 
 def folder_of(root: Path, step: int) -> Path:
@@ -83,7 +98,7 @@ def save(
     try:
         hidden.mkdir(mode=0o700)
         files = _write_parts(hidden, step, state)
-        _write_synced(hidden / "manifest.json", _json({"format": FORMAT, "files": files}))
+        _write_synced(hidden / "manifest.json", msgspec.json.encode(Manifest(FORMAT, files)))
         finish(hidden)
         _sync_folder(hidden)
         barrier()
@@ -91,7 +106,7 @@ def save(
     except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
         raise
-    return Written(target, step, sum(int(entry["bytes"]) for entry in files.values()))
+    return Written(target, step, sum(entry.bytes for entry in files.values()))
 
 
 def prune(
@@ -132,8 +147,8 @@ def sweep(root: Path) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _write_parts(folder: Path, step: int, state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    files: dict[str, dict[str, Any]] = {}
+def _write_parts(folder: Path, step: int, state: Mapping[str, Any]) -> dict[str, Entry]:
+    files: dict[str, Entry] = {}
     document: dict[str, Any] = {}
     for part, value in state.items():
         tensors: dict[str, Tensor] = {}
@@ -186,13 +201,13 @@ def _put_back(older: Path, target: Path) -> None:
         older.rename(target)
 
 
-def _synced_entry(path: Path) -> dict[str, Any]:
+def _synced_entry(path: Path) -> Entry:
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
-    return {"bytes": path.stat().st_size, "sha256": _hash(path)}
+    return Entry(path.stat().st_size, _hash(path))
 
 
 def _write_synced(path: Path, data: bytes) -> None:
@@ -230,12 +245,14 @@ def verify(path: Path) -> set[str]:
         CheckpointError: a file is missing, of another size or of another hash.
     """
     try:
-        manifest = json.loads((path / "manifest.json").read_bytes())
-        files, version = dict(manifest["files"]), int(manifest["format"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        data = (path / "manifest.json").read_bytes()
+        manifest = msgspec.json.decode(data, type=Manifest)
+    except (OSError, *UNREADABLE) as error:
         raise CheckpointError(f"{path} has no readable manifest ({error})") from None
-    if version > FORMAT:
-        raise CheckpointError(f"{path} was written by a newer genai-tui (format {version})")
+    if manifest.format > FORMAT:
+        sentence = f"{path} was written by a newer genai-tui (format {manifest.format})"
+        raise CheckpointError(sentence)
+    files = manifest.files
     if "state.json" not in files or any(Path(name).name != name for name in files):
         raise CheckpointError(f"{path} has a manifest of other files than its own")
     for name, entry in files.items():
@@ -243,10 +260,10 @@ def verify(path: Path) -> set[str]:
     return set(files)
 
 
-def _verify_file(file: Path, entry: Any) -> None:
+def _verify_file(file: Path, entry: Entry) -> None:
     try:
-        whole = file.stat().st_size == entry["bytes"] and _hash(file) == entry["sha256"]
-    except (OSError, KeyError, TypeError) as error:
+        whole = file.stat().st_size == entry.bytes and _hash(file) == entry.sha256
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{file} cannot be read ({error})") from None
     if not whole:
         raise CheckpointError(f"{file} is damaged: its content is not what was saved")
@@ -260,11 +277,11 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """
     names = verify(path)
     try:
-        document = json.loads((path / "state.json").read_bytes())["parts"]
-        files = {part: path / f"{part}.safetensors" for part in document}
+        parts = dict(json.loads((path / "state.json").read_bytes())["parts"])
+        files = {part: f"{part}.safetensors" for part in parts}
         return {
-            part: _load_part(file if file.name in names else None, document[part], device)
-            for part, file in files.items()
+            part: _load_part(path / files[part] if files[part] in names else None, value, device)
+            for part, value in parts.items()
         }
     except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise CheckpointError(f"{path} cannot be read ({error})") from None

@@ -7,11 +7,26 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import get_character_cell_size
+from rich.segment import Segment
+from textual.color import Color
 
+from genai_tui.last_hop import Visible
 from genai_tui.visible import slug, visible
 
 COMMANDS = {"Cc", "Cs", "Zl", "Zp"}
 BIDIRECTIONAL = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+UNSEEN = {*COMMANDS, "Cf", "Cn"}
+"""Categories of what may be replaced: commands, what is invisible, and tags without a name."""
+foreign = st.lists(
+    st.text(max_size=6)
+    | st.text(st.characters(categories=["Cc", "Cf", "Cs", "Zl", "Zp", "Mn"]), max_size=3)
+    | st.sampled_from(
+        ["\x1b]52;c;eA==\x07", "\x9b31m", "[@click=app.quit]", "[/]", "[red]", "日本"]
+    ),
+    max_size=6,
+).map("".join)
+"""Text of any characters, most of which are such as somebody hostile would choose."""
 
 
 def commands(text: str) -> list[str]:
@@ -22,10 +37,15 @@ def commands(text: str) -> list[str]:
     ]
 
 
+def is_unseen(character: str) -> bool:
+    """Whether it is there to format others, and takes no room itself."""
+    return unicodedata.category(character) == "Cf" and not get_character_cell_size(character)
+
+
 def test_no_character_that_commands_gets_through() -> None:
     for code in range(sys.maxunicode + 1):
         character = chr(code)
-        if commands(character):
+        if commands(character) or is_unseen(character):
             assert visible(character) == "·", hex(code)
 
 
@@ -51,11 +71,27 @@ def test_hostile_text_is_shown(hostile: str) -> None:
     assert len(shown) == len(hostile)
 
 
-@given(st.text(st.characters()))
-def test_text_keeps_its_length_and_is_harmless(text: str) -> None:
-    assert len(visible(text)) == len(text)
-    assert not commands(visible(text))
-    assert visible(visible(text)) == visible(text)
+@given(foreign)
+def test_text_is_harmless_and_what_was_plain_stays_as_it_was(text: str) -> None:
+    shown = visible(text)
+    assert not commands(shown)
+    assert len(shown) == len(text)
+    for before, after in zip(text, shown, strict=True):
+        assert after == before or (after == "·" and unicodedata.category(before) in UNSEEN)
+    assert shown == text or not text.isprintable()
+
+
+@given(foreign, st.booleans(), st.integers(0, 12))
+def test_what_has_been_made_visible_stays_so(text: str, lines: bool, limit: int) -> None:
+    shown = visible(text, lines=lines, limit=limit)
+    assert visible(shown, lines=lines, limit=limit) == shown
+    assert commands(shown) == ["\n"] * (lines * shown.count("\n"))
+
+
+@given(st.lists(foreign))
+def test_the_last_hop_lets_no_command_of_any_text_through(texts: list[str]) -> None:
+    painted = Visible().apply([Segment(text) for text in texts], Color(0, 0, 0))
+    assert [segment.text for segment in painted] == [visible(text) for text in texts]
 
 
 def test_plain_text_is_not_touched() -> None:
