@@ -14,6 +14,7 @@ from pathlib import Path
 from genai_tui.admission import SHARED, grant, shut
 from genai_tui.errors import MISUSE, UserError
 from genai_tui.regular import UNFOLLOWED
+from genai_tui.renewal import renew
 from genai_tui.run import Run, RunError
 from genai_tui.visible import visible
 
@@ -73,8 +74,11 @@ def share(run: Run, group: int = -1) -> int:
     return count
 
 
-def unshare(run: Run) -> None:
+def unshare(run: Run) -> bool:
     """Makes a run its owner's alone again, also what is made in it later.
+
+    Returns:
+        False while somebody is at the run: who has its log open by then reads on in that.
 
     Raises:
         RunError: it is somebody else's, or a file of it cannot be changed.
@@ -84,6 +88,11 @@ def unshare(run: Run) -> None:
         _go_through(run.path, lambda fd, name: shut(fd))
     except OSError as error:
         raise RunError(f"run {run.label} cannot be shut: {error.strerror}") from None
+    try:
+        return renew(run)
+    except OSError as error:
+        sentence = f"run {run.label} is yours alone, but who has its log open can read on in it"
+        raise RunError(f"{sentence}: {error.strerror}") from None
 
 
 def shared_with(run: Run) -> str:

@@ -31,8 +31,11 @@ def share(
     """
     found = run_of(context, run)
     if undo:
-        sharing.unshare(found)
+        followed = not sharing.unshare(found)
         say(f"{found.label} is yours alone")
+        if followed:
+            say("  who has its log open now can read on in it: to end that, too, share --undo once")
+            say("  more when it has been stopped, and resume it then")
         return
     sharing.share(found, -1 if group is None else sharing.group_of(group))
     say_shared(found)
