@@ -4,9 +4,10 @@ What is there is opened up here; what a training makes later is handed on by
 :mod:`genai_tui.admission`. A run may be shared and shut while it trains.
 """
 
-import getpass
+import contextlib
 import grp
 import os
+import pwd
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -46,11 +47,11 @@ def group_of(word: str) -> int:
         raise UserError(sentence, status=MISUSE) from None
     if found.gr_gid in mine or os.geteuid() == 0:
         return found.gr_gid
-    shown, who = visible(found.gr_name), getpass.getuser()
-    if who in found.gr_mem:
-        sentence = f"{who} is in the group {shown!r} only from the next login on: log in again"
-    else:
-        sentence = f"{who} is not in the group {shown!r}; yours: {yours}"
+    shown = visible(found.gr_name)
+    sentence = f"you are not in the group {shown!r}; yours: {yours}"
+    with contextlib.suppress(KeyError):  # a user without a name, as in a container
+        if pwd.getpwuid(os.geteuid()).pw_name in found.gr_mem:
+            sentence = f"you are in the group {shown!r} from your next login on: log in again"
     raise UserError(sentence, status=MISUSE)
 
 

@@ -1,8 +1,8 @@
 """Becomes another user of the machine and runs commands of genai-tui as that user.
 
-``python as_user.py UID STORE FILE``, where FILE is a JSON list of commands. All is run once before,
-on a store of no runs, so that whatever is imported late has been: the other user need not be able
-to read this program.
+``python as_user.py UID STORE FILE WARM [GROUP ...]``, where FILE is a JSON list of commands and
+WARM another store. All is run once before, on that one, so that whatever is imported late has been:
+the other user need not be able to read this program.
 """
 
 import io
@@ -25,8 +25,8 @@ def run(store: str, words: list[str]) -> dict[str, object]:
 user, store, plan = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 commands = json.loads(plan.read_bytes())
 for each in commands:
-    run(sys.argv[4], each)
-os.setgroups([])
+    run(sys.argv[4], [word.replace(store, sys.argv[4]) for word in each])
+os.setgroups([int(group) for group in sys.argv[5:]])
 os.setgid(user)
 os.setuid(user)
 print(json.dumps([run(store, each) for each in commands]))

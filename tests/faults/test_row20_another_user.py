@@ -5,15 +5,8 @@ its owner shares, and do no more with it. A run that is somebody else's, or that
 have written, is not resumed.
 """
 
-import json
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from build_runs import build
@@ -21,70 +14,17 @@ from waiting import until
 
 from faults.scorecard import Entry
 from faults.small import small
+from faults.strangers import MINE, STRANGER, as_stranger, home, needs_root, shell, stranger
 from genai_tui import launch, sharing
 from genai_tui.launch import LaunchError
 from genai_tui.store import Run, Store
 
-STRANGER = 65534
-"""The number of "nobody"."""
-AS_USER = Path(__file__).with_name("as_user.py")
-needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root becomes another user")
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A folder that everybody may pass through; pytest's own are their user's alone."""
-    path = Path(tempfile.mkdtemp(prefix="genai-tui-home-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
+__all__ = ["home"]
 
 
 @pytest.fixture
 def run(home: Path) -> Run:
-    return build(
-        Store(home / "runs"), "mine", id="20261122-101530-mine", step=40, of=40, samples_every=20
-    )
-
-
-def shell(*command: str) -> int:
-    """The exit status of a program that the stranger runs."""
-    return subprocess.run(
-        command,
-        user=STRANGER,
-        group=STRANGER,
-        extra_groups=[],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-    ).returncode
-
-
-def stranger(store: Path, *commands: list[str]) -> list[dict[str, Any]]:
-    """What genai-tui says to the stranger."""
-    with tempfile.TemporaryDirectory() as folder:
-        plan, warm = Path(folder, "plan.json"), Path(folder, "warm")
-        plan.write_text(json.dumps(commands))
-        build(Store(warm), "mine", id="20261122-101530-mine", step=40, of=40, samples_every=20)
-        done = subprocess.run(
-            [sys.executable, str(AS_USER), str(STRANGER), str(store), str(plan), str(warm)],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=120,
-        )
-    assert done.returncode == 0, done.stderr.decode()[-3000:]
-    return json.loads(done.stdout)
-
-
-def as_stranger(fact: Callable[[], bool]) -> bool:
-    """Whether something is so for the stranger."""
-    child = os.fork()
-    if child == 0:
-        os.setgroups([])
-        os.setgid(STRANGER)
-        os.setuid(STRANGER)
-        os._exit(0 if fact() else 1)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    return build(Store(home / "runs"), "mine", id=MINE, step=40, of=40, samples_every=20)
 
 
 def reads(run: Run) -> bool:
