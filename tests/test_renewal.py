@@ -9,7 +9,7 @@ from build_runs import build
 from waiting import python, ready
 
 from backends.records import Notice
-from genai_tui import liveness, sharing
+from genai_tui import admission, liveness, sharing
 from genai_tui.cli import main
 from genai_tui.log import Log
 from genai_tui.renewal import GROWING
@@ -125,3 +125,18 @@ def test_the_owner_hears_of_those_who_read_on(
     os.close(fd)
     assert main(words) == 0
     assert "can read on" not in capsys.readouterr().out
+
+
+def test_what_is_made_while_a_run_is_shut_is_shut(
+    shared: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever makes a file has seen that the folder is shared, and is slow from there on."""
+    grant = admission.grant
+
+    def grant_late(fd: int, group: int) -> bool:
+        sharing.unshare(shared)
+        return grant(fd, group)
+
+    monkeypatch.setattr(admission, "grant", grant_late)
+    shared.annotate(note="made meanwhile")
+    assert not (shared.path / "annotation.json").stat().st_mode & 0o077
