@@ -2,7 +2,7 @@
 
 Standard library only, for the keeper's sake. What counts depends on what the worker is at: while it
 takes steps only a step does; while it imports, loads, compiles, validates, draws or saves, anything
-does, down to a little work of its processor; a paused one may rest.
+does that it writes or reads, down to a little work of its processor; a paused one may rest.
 """
 
 import contextlib
@@ -90,9 +90,12 @@ class HangWatch:
         return self._ticks - before > BUSY * gap * os.sysconf("SC_CLK_TCK")
 
     def _all_signs(self) -> tuple[int, ...]:
-        """Changes whenever the worker writes something."""
-        found: list[int] = []
-        for name in ("status.json", "records.jsonl", "console.log"):
+        """Changes whenever the worker writes or reads something.
+
+        Its status is no sign: a thread of its own writes that, whatever the training waits for.
+        """
+        found: list[int] = [_bytes_read(self._pid)]
+        for name in ("records.jsonl", "console.log"):
             with contextlib.suppress(OSError):
                 stat = os.stat(self._run / name)
                 found += [stat.st_mtime_ns, stat.st_size]
@@ -106,3 +109,12 @@ def _ticks(pid: int) -> int | None:
     except OSError:
         return None
     return sum(int(field) for field in stat[stat.rfind(b")") + 2 :].split()[11:15])
+
+
+def _bytes_read(pid: int) -> int:
+    """What a process has read of files and pipes so far; 0 where nobody tells."""
+    try:
+        told = Path(f"/proc/{pid}/io").read_bytes()
+    except OSError:
+        return 0
+    return int(told.split(b"rchar: ")[1].split(b"\n")[0]) if b"rchar: " in told else 0

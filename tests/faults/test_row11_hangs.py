@@ -6,6 +6,7 @@ the whole machine did, is left alone.
 """
 
 import mmap
+import os
 import signal
 import subprocess
 import time
@@ -31,13 +32,13 @@ SLACK = 60.0
 KNOBS = {"hang_minutes": LIMIT / 60, "checkpoint_every": 10}
 
 
-def restarted(run: Run, since: float) -> None:
+def restarted(run: Run, since: float, missed: str = "step") -> None:
     """Waits for the second attempt; it comes neither before the limit nor much later."""
     until(lambda: run.status().restarts == 1, LIMIT + SLACK)
     assert time.monotonic() - since >= LIMIT
     until(in_state(run, "finished"), SLACK)
     said = run.console.read_text()
-    assert "no step for" in said
+    assert f"no {missed} for" in said
     assert "most recent call first" in said
     assert [start.attempt for start in told(run, Start)] == [1, 2]
 
@@ -115,6 +116,21 @@ def test_a_worker_that_waits_or_turns_for_ever_is_restarted(
     scorecard(row=11, tried=1, lost=not straight.is_that_of(run))
 
 
+def test_a_worker_that_waits_for_ever_as_it_validates_is_restarted(
+    store: Store, faults: Faults, tmp_path: Path, scorecard: Entry
+) -> None:
+    """Its heart goes on beating beside the thread that waits."""
+    spec = faulty(small(steps=STEPS, **KNOBS), loader=True)
+    straight = undisturbed(spec, tmp_path / "straight")
+    faults.plan("validation", step=1, of=STEPS)  # the first held-out batch is looked at to begin
+    run = create(store, spec)
+    launch.start(run)
+    until(lambda: not faults.is_pending, 60)
+    assert run.status().phase == "validating"
+    restarted(run, time.monotonic() - 0.5, "sign of life")
+    scorecard(row=11, tried=1, lost=not straight.is_that_of(run))
+
+
 class Watched:
     """A worker as the watch sees one, on a clock that is turned by hand."""
 
@@ -142,9 +158,9 @@ class Watched:
             self.heart.beat()
             assert self.passes(seconds) == ""
 
-    def writes(self) -> None:
-        with (self.folder / "status.json").open("a") as file:
-            file.write("it beats\n")
+    def writes(self, name: str = "records.jsonl") -> None:
+        with (self.folder / name).open("a") as file:
+            file.write("it lives\n")
 
 
 def _heart(pulse: Pulse) -> Heart:
@@ -182,6 +198,38 @@ def test_a_worker_without_any_sign_of_life_hangs_whatever_it_is_at(watched: Watc
     watched.writes()
     assert watched.passes(59.0) == ""
     assert watched.passes(10.0).startswith("no sign of life for 6")
+
+
+def test_a_status_that_is_written_anew_is_no_sign_of_life(watched: Watched) -> None:
+    """Its writer is a thread beside the one that hangs."""
+    watched.heart.turn("validating")
+    said = ""
+    for _ in range(35):
+        watched.writes("status.json")
+        said = said or watched.passes(2.0)
+    assert said.startswith("no sign of life for 6")
+
+
+def test_who_reads_for_long_lives(tmp_path: Path) -> None:
+    """As from a disk in a network that is slow, where the processor has nothing to do."""
+    now = 0.0
+    watch = HangWatch(Pulse(), tmp_path, 60.0, lambda: now)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as reader:
+        assert reader.stdin is not None
+        watch.begin(reader.pid)
+        for _ in range(30):
+            before = taken(reader.pid)
+            os.write(reader.stdin.fileno(), b"x")
+            until(lambda known=before: taken(reader.pid) > known)
+            now += 5.0
+            assert watch.look() == ""
+        reader.stdin.close()
+
+
+def taken(pid: int) -> int:
+    """Bytes that a process has read."""
+    words = Path(f"/proc/{pid}/io").read_text().split()
+    return int(words[words.index("rchar:") + 1])
 
 
 def test_a_slow_run_has_a_limit_of_its_own(watched: Watched) -> None:

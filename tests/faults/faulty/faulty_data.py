@@ -1,4 +1,5 @@
-"""The embedded pictures, from a loader that never returns one of its batches."""
+"""The embedded pictures, from a loader that never returns one of its batches, of those it learns
+from ("loader") or of those held out ("validation")."""
 
 import threading
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ class Stuck(Source):
     """Reads ahead, as a source does that is too large for memory."""
 
     source: Source
+    kind: str
     fetched: int = 0
 
     @property
@@ -33,7 +35,7 @@ class Stuck(Source):
         self, indices: Tensor, seeds: Tensor, epoch_seed: int
     ) -> tuple[Tensor, Tensor | None]:
         self.fetched += 1
-        if plan.kind == "loader" and self.fetched > plan.step and plan.comes(len(indices)):
+        if plan.kind == self.kind and self.fetched > plan.step and plan.comes(len(indices)):
             threading.Event().wait()
         return self.source.fetch(indices, seeds, epoch_seed)
 
@@ -43,4 +45,5 @@ class Stuck(Source):
 
 def load(config: fashion_mini.Config, path: Path | None, validation: float) -> Dataset:
     dataset = fashion_mini.load(config, path, validation)
-    return replace(dataset, train=Stuck(dataset.train))
+    held_out = Stuck(dataset.validation, "validation")
+    return replace(dataset, train=Stuck(dataset.train, "loader"), validation=held_out)
