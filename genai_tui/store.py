@@ -4,7 +4,7 @@ import difflib
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -38,8 +38,9 @@ Stamp = tuple[tuple[int, int], tuple[int, int]]
 class Store:
     """All runs below one folder."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, given: Sequence[Run] = ()) -> None:
+        """``given`` are runs that are known by their paths, where a store of others lists none."""
+        self.root, self._given = root, given
         self._known: dict[str, tuple[Stamp, Summary]] = {}
 
     def runs(self) -> list[Run]:
@@ -54,6 +55,8 @@ class Store:
         except FileNotFoundError:
             return []
         except PermissionError as error:
+            if self._given:
+                return list(self._given)
             sentence = f"the store {self.root} cannot be read: {error.strerror}"
             raise RunError(f"{sentence}; a run in it that is shared opens by its path") from None
         except OSError as error:

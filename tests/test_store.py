@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from build_runs import build
 from waiting import python, ready
 
 from backends import records
@@ -364,3 +365,19 @@ def test_a_reader_finds_the_old_file_or_the_new(tmp_path: Path) -> None:
         assert reader.read() == b"old"
     assert path.read_bytes() == b"new"
     assert [entry.name for entry in tmp_path.iterdir()] == ["status.json"]
+
+
+def test_a_store_that_lists_nothing_has_the_runs_that_were_given(tmp_path: Path) -> None:
+    made = build(Store(tmp_path / "runs"), "shared")
+    store = Store(tmp_path / "runs", [made])
+    other = build(Store(tmp_path / "runs"), "other", id="20261122-101531-other")
+    assert {run.id for run in store.runs()} == {made.id, other.id}
+
+    def refused(path: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "scandir", refused)
+        assert [run.id for run in store.runs()] == [made.id]
+        with pytest.raises(RunError, match="shared opens by its path"):
+            Store(tmp_path / "runs").runs()

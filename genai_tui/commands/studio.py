@@ -28,7 +28,8 @@ def open_studio(
         SettingsError: the settings file cannot be used.
     """
     chosen = graphics_of(graphics)
-    store = Store(settings.runs_dir(runs))
+    given = [run] if isinstance(run, Run) else []
+    store = Store(settings.runs_dir(runs), given)
     run = store.run(run) if isinstance(run, str) else run
     if not has_terminal():
         instead = f"genai-tui show {run.id}" if run else "genai-tui runs"
