@@ -28,11 +28,12 @@ class Archive:
         self._folder, self._milestone = job.folder, job.config.milestone_every
         self._saver = Saver(self.root, job.config.keep_checkpoints, job.barrier, job.finish)
         self._owed: tuple[Mark, ...] = ()
+        self._held: tuple[Mark, ...] = ()  # owed, and what the one under way is for
         self._failures = 0
         self._begun = 0
 
     def owe(self, answers: tuple[Mark, ...]) -> None:
-        """Commands that are done with the next checkpoint that is whole."""
+        """Commands that are done once a checkpoint is whole that is begun from now on."""
         self._owed += answers
 
     def begin(self, step: int, snapshot: Mapping[str, Any], best: int | None) -> None:
@@ -42,6 +43,7 @@ class Archive:
             best: the step whose checkpoint is kept for its score.
         """
         self._begun = step
+        self._held, self._owed = self._held + self._owed, ()
         self._saver.save(step, snapshot, lambda old: self._is_spared(old, best))
 
     def settled(self, step: int) -> Iterator[Record]:
@@ -79,7 +81,7 @@ class Archive:
             bytes=saved.bytes,
             seconds=saved.seconds,
         )
-        answers, self._owed = self._owed, ()
+        answers, self._held = self._held, ()
         for answer in answers:
             yield msgspec.structs.replace(answer, step=step, t=time.time())
 

@@ -523,6 +523,22 @@ def test_a_checkpoint_is_accepted_and_done_when_it_is_on_disk(tmp_path: Path) ->
     assert records.index(done) == records.index(saved) + 1
 
 
+def test_a_checkpoint_that_was_under_way_already_answers_no_command(tmp_path: Path) -> None:
+    saving, asked = threading.Event(), [command("set", knob="lr", value=0.5)]
+    records: list[Record] = []
+
+    def finish(_: Path) -> None:
+        saving.wait(10)
+
+    for record in train(job(tmp_path, inbox=Inbox({1: asked}), finish=finish)):
+        records.append(record)
+        if isinstance(record, Phase) and record.name == "saving" and record.step == 1:
+            saving.set()  # only now can the first one, at step 0, become whole
+    done = next(record for record in only(Mark, records) if record.answer == "done")
+    saved = [record.step for record in only(Checkpoint, records[: records.index(done)])]
+    assert saved == [0, 1]
+
+
 def test_samples_are_drawn_as_asked(tmp_path: Path) -> None:
     request = SampleRequest(count=3, seed=5, labels=[1], temperature=0.5)
     records = run(tmp_path, inbox=Inbox({2: [command("sample", request=request)]}))
