@@ -362,7 +362,8 @@ def test_a_manifest_leads_nowhere(name: str, tmp_path: Path, scorecard: Entry) -
     folder = tmp_path / "step-000010"
     folder.mkdir()
     (tmp_path / "outside").write_bytes(b"x")
-    told = {"format": 1, "files": {"state.json": {}, name: {"bytes": 1, "sha256": "0"}}}
+    entry = {"bytes": 1, "sha256": "0" * 64}
+    told = {"format": 1, "files": {"state.json": entry, name: entry}}
     (folder / "manifest.json").write_text(json.dumps(told))
     with pytest.raises(CheckpointError, match="other files than its own"):
         load_newest(tmp_path)
