@@ -13,8 +13,9 @@ from backends.model import DataShape, Model
 from benchmarks.figures import table
 from benchmarks.speed import gpt, rows
 from benchmarks.speed.bare import bare
-from benchmarks.speed.isolated import BrokenError, isolated, peak_memory
+from benchmarks.speed.isolated import BrokenError, isolated
 from benchmarks.speed.loop import QUIET, Loop
+from benchmarks.speed.machine import peak_memory
 from benchmarks.speed.peers import MissingPeerError, Peers
 from benchmarks.speed.rows import Outcome, Row
 from benchmarks.speed.table import ROWS, main
@@ -206,7 +207,7 @@ def test_a_call_in_a_process_of_its_own_answers_raises_or_is_known_to_have_died(
 def test_peak_memory_counts_what_was_held_and_given_back() -> None:
     def hold(megabytes: int) -> int:
         torch.ones(megabytes * 2**18)
-        return peak_memory()
+        return peak_memory("cpu")
 
     assert isolated(lambda: hold(256)) - isolated(lambda: hold(1)) > 200 * 2**20
 

@@ -9,19 +9,23 @@ from backends.model import Batch, Model
 from backends.recipe import TrainConfig
 from backends.state import TrainState
 
+CPU = torch.device("cpu")
 WEIGHT = 0.01
 """Share of the new weights in their average; any will do."""
 
 
-def bare(model: Model, dataset: Dataset, config: TrainConfig) -> Callable[[], None]:
+def bare(
+    model: Model, dataset: Dataset, config: TrainConfig, device: torch.device = CPU
+) -> Callable[[], None]:
     """One step a call, in float32: batch, then of each phase loss, backward, clip and optimizer,
     then the average of the weights. Nothing is logged, scheduled or kept to be resumed."""
-    state, source = TrainState(model, config), dataset.train
+    model.to(device)
+    state, source = TrainState(model, config), dataset.to(device).train
     model.train()
     learning = [[p for p in ph.module.parameters() if p.requires_grad] for ph in state.phases]
     averages = list(state.ema.parameters()) if state.ema is not None else []
     values = list(model.parameters())
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator(device).manual_seed(0)
     steps = iter(range(10**9))
 
     def step() -> None:

@@ -1,7 +1,6 @@
 """A call in a process of its own: nothing of a peer stays behind, and memory peaks apart."""
 
 import multiprocessing
-import resource
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
@@ -44,8 +43,3 @@ def _answer(call: Callable[[], Any], send: Connection) -> None:
     except MissingPeerError as missing:
         answer = missing
     send.send(answer)
-
-
-def peak_memory() -> int:
-    """The most bytes that this process has had in memory."""
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

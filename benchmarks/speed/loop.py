@@ -13,6 +13,7 @@ from backends.recipe import TrainConfig
 from backends.records import PlanRequest, RunSpec
 from backends.training import Job, train
 
+CPU = torch.device("cpu")
 QUIET = {
     "steps": 10**6,
     "sample_every": 0,
@@ -28,16 +29,16 @@ class Loop:
     """``backends.training.train()``, advanced by ``stride`` steps a call."""
 
     def __init__(
-        self, model: Model, dataset: Dataset, folder: Path, config: TrainConfig, stride: int = 1
+        self,
+        model: Model,
+        dataset: Dataset,
+        folder: Path,
+        config: TrainConfig,
+        stride: int = 1,
+        device: torch.device = CPU,
     ) -> None:
         self._records = train(
-            Job(
-                model=model,
-                dataset=dataset,
-                config=config,
-                folder=folder,
-                device=torch.device("cpu"),
-            )
+            Job(model=model, dataset=dataset, config=config, folder=folder, device=device)
         )
         self._stride, self.steps, self._saved = stride, 0, False
 

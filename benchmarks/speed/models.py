@@ -1,20 +1,22 @@
 """Every model's training step in our loop beside the bare loop of the same networks."""
 
 import functools
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import torch
+
 from backends import catalogue
 from benchmarks.figures import Figure
+from benchmarks.speed import machine
 from benchmarks.speed.bare import bare
-from benchmarks.speed.isolated import BrokenError, isolated, peak_memory
+from benchmarks.speed.isolated import BrokenError, isolated
 from benchmarks.speed.loop import Loop, config_of, opened
 from benchmarks.speed.turns import Comparison, compare
 
 FASTEST, MEMORY = 0.98, 1.1
 SECONDS, STEPS = 4.0, 8
-"""CPU seconds of turns of a model where no others are asked for, and steps after which its memory
+"""Seconds of turns of a model where no others are asked for, and steps after which its memory
 is read."""
 TURN, MOST_STEPS = 0.1, 20
 """Seconds that a turn should take, and the most steps of it: a logged point is one a turn."""
@@ -25,14 +27,16 @@ def names() -> list[str]:
     return catalogue.models()
 
 
-def measure(name: str, folder: Path, seconds: float = SECONDS) -> Iterator[Figure]:
-    """The model's two lines of the table, after turns of so many CPU seconds."""
+def measure(
+    name: str, folder: Path, seconds: float = SECONDS, device: str = "cpu"
+) -> Iterator[Figure]:
+    """The model's two lines of the table, after turns of so many seconds on that device."""
     what = f"training step of {name}"
     target, limit = f">= {FASTEST}x", f"<= {MEMORY}x"
     try:
-        found = isolated(functools.partial(_throughput, name, folder / "speed", seconds))
-        ours = isolated(functools.partial(_our_memory, name, folder / "memory"))
-        floor = isolated(functools.partial(_bare_memory, name))
+        found = isolated(functools.partial(_throughput, name, folder / "speed", seconds, device))
+        ours = isolated(functools.partial(_our_memory, name, folder / "memory", device))
+        floor = isolated(functools.partial(_bare_memory, name, device))
     except BrokenError as broken:
         yield Figure(what, None, "x", "bare loop", target, None, f"failed: {broken}")
         return
@@ -55,39 +59,40 @@ def measure(name: str, folder: Path, seconds: float = SECONDS) -> Iterator[Figur
     )
 
 
-def _throughput(name: str, folder: Path, seconds: float) -> Comparison:
-    floor = _bare(name)
+def _throughput(name: str, folder: Path, seconds: float, device: str) -> Comparison:
+    clock, floor = machine.clock_of(device), _bare(name, device)
     floor()
-    begin = time.process_time()
+    begin = clock()
     floor()
-    stride = max(1, min(MOST_STEPS, round(TURN / (time.process_time() - begin))))
-    ours = _loop(name, folder, stride)
+    stride = max(1, min(MOST_STEPS, round(TURN / (clock() - begin))))
+    ours = _loop(name, folder, stride, device)
     ours.settle(3)
 
     def theirs() -> None:
         for _ in range(stride):
             floor()
 
-    return compare(ours, theirs, warm_up=1, pieces=stride, budget=seconds)
+    return compare(ours, theirs, warm_up=1, pieces=stride, budget=seconds, clock=clock)
 
 
-def _our_memory(name: str, folder: Path) -> int:
-    _loop(name, folder, 1).settle(STEPS)
-    return peak_memory()
+def _our_memory(name: str, folder: Path, device: str) -> int:
+    _loop(name, folder, 1, device).settle(STEPS)
+    return machine.peak_memory(device)
 
 
-def _bare_memory(name: str) -> int:
-    step = _bare(name)
+def _bare_memory(name: str, device: str) -> int:
+    step = _bare(name, device)
     for _ in range(STEPS):
         step()
-    return peak_memory()
+    return machine.peak_memory(device)
 
 
-def _loop(name: str, folder: Path, stride: int) -> Loop:
+def _loop(name: str, folder: Path, stride: int, device: str) -> Loop:
     model, dataset = opened(name, {})
-    return Loop(model, dataset, folder, config_of(model, stride, precision="float32"), stride)
+    config = config_of(model, stride, precision="float32")
+    return Loop(model, dataset, folder, config, stride, torch.device(device))
 
 
-def _bare(name: str) -> Callable[[], None]:
+def _bare(name: str, device: str) -> Callable[[], None]:
     model, dataset = opened(name, {})
-    return bare(model, dataset, config_of(model))
+    return bare(model, dataset, config_of(model), torch.device(device))

@@ -20,21 +20,30 @@ def main(arguments: Sequence[str]) -> int:
     machine.one_thread()
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="genai-tui-") as scratch:
-        for figure in measure(Path(scratch), Peers(asked.peers), asked.only, asked.seconds):
+        for figure in measure(
+            Path(scratch), Peers(asked.peers), asked.only, asked.seconds, asked.device
+        ):
             figures.append(figure)
             print(f"{figure.what}: {figure.value} {figure.unit} {figure.note}", file=sys.stderr)
-    print(f"{machine.caption()}\n\n{table(figures)}")
+    print(f"{machine.caption(asked.device)}\n\n{table(figures)}")
     return 0
 
 
 def measure(
-    folder: Path, peers: Peers, only: Sequence[str], seconds: float = models.SECONDS
+    folder: Path,
+    peers: Peers,
+    only: Sequence[str],
+    seconds: float = models.SECONDS,
+    device: str = "cpu",
 ) -> Iterator[Figure]:
-    """The figures of the rows whose names match one of ``only``; of all if there is none."""
+    """The figures of the rows whose names match one of ``only``; of all if there is none.
+
+    On a GPU those of our models alone: the peers' rows are made for one thread of a CPU.
+    """
     for name in models.names():
         if _chosen(name, only):
-            yield from models.measure(name, folder / "models" / name, seconds)
-    wanted = [row for row in ROWS if _chosen(row.name, only)]
+            yield from models.measure(name, folder / "models" / name, seconds, device)
+    wanted = [row for row in ROWS if _chosen(row.name, only) and device == "cpu"]
     yield from rows.measure(wanted, folder / "rows", peers)
 
 
@@ -63,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
         "--seconds",
         type=float,
         default=models.SECONDS,
-        help="CPU seconds of turns a model (%(default)s): more make its ratio surer",
+        help="seconds of turns a model (%(default)s): more make its ratio surer",
+    )
+    parser.add_argument(
+        "--device", default="cpu", help="where the models train: cpu or cuda:0 (%(default)s)"
     )
     return parser
