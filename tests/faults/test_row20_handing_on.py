@@ -8,8 +8,12 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from real_runs import create
 
+from backends import checkpoints, samples
+from backends.model import Samples
+from backends.records import SampleRequest
 from faults.scorecard import Entry
 from faults.small import small
 from faults.strangers import GROUP, IN_IT, as_stranger, home, needs_root, shell
@@ -99,3 +103,28 @@ def test_a_lock_that_others_could_hold_is_shut(shared: Run, scorecard: Entry) ->
     sharing.share(shared, GROUP)
     assert not as_stranger(holds, IN_IT)
     scorecard(row=20, tried=1, lost=0)
+
+
+def test_what_is_made_again_is_shared_again(shared: Run, scorecard: Entry) -> None:
+    """After going back to a checkpoint, the same steps are drawn and saved once more."""
+    drawn, request = Samples(images=torch.zeros(2, 1, 8, 8)), SampleRequest(count=2)
+    state = {"model": {"w": torch.zeros(3)}, "loop": {"step": 25}}
+    for _ in range(2):
+        samples.write(shared.path / "samples/step-000025", drawn, request, finish=admission.admit)
+        checkpoints.save(shared.path / "checkpoints", 25, state, finish=admission.admit)
+    made = ["samples/step-000025/grid.png", "samples/step-000025/request.json"]
+    made += [f"checkpoints/step-000025/{name}" for name in ("model.safetensors", "manifest.json")]
+    lost = sum(shell("cat", str(shared.path / name), groups=IN_IT) != 0 for name in made)
+    assert not lost
+    scorecard(row=20, tried=len(made), lost=lost)
+
+
+def test_a_playground_that_is_opened_in_a_shared_run_is_shared(
+    shared: Run, scorecard: Entry
+) -> None:
+    folder = shared.path / "playground"
+    for _ in range(2):  # made, and there already
+        admission.create_folder(folder)
+        assert shell("ls", str(folder), groups=IN_IT) == 0
+        assert shell("touch", str(folder / "x"), groups=IN_IT) != 0
+    scorecard(row=20, tried=4, lost=0)
