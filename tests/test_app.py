@@ -16,15 +16,17 @@ from textual.dom import DOMNode
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from genai_tui import keymap
 from genai_tui.app import StudioApp
 from genai_tui.images.detect import Graphics
 from genai_tui.last_hop import Visible
-from genai_tui.screens.help import HelpScreen
+from genai_tui.screens.help import WIDEST, HelpScreen
 from genai_tui.screens.run import RunScreen
 from genai_tui.screens.runs import RunsScreen
 from genai_tui.screens.too_small import TooSmall
 from genai_tui.settings import Settings
 from genai_tui.store import Store
+from genai_tui.widgets.entry_picker import EntryPicker
 
 HOSTILE = [
     "[@click=app.boom]x[/]",
@@ -117,6 +119,25 @@ async def test_the_help_lists_every_key_and_says_how_pictures_are_shown(store: S
         assert str(store.root) in text
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
+
+
+def test_every_key_is_explained_in_one_line_of_the_help() -> None:
+    long = {action.id: action.what for action in keymap.actions() if len(action.what) > WIDEST}
+    assert not long
+
+
+async def test_the_help_has_words_of_its_own_for_keys_that_the_toolkit_binds(store: Store) -> None:
+    app, _ = studio(store)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.focused, EntryPicker))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        text = str(app.screen.query_one("#help Static", Static).content)
+        lines = {line[:15].strip(): line[15:] for line in text.splitlines()}
+        assert (lines["tab"], lines["⏎"]) == ("To the next panel", "Choose this line")
+        assert "^pgup" not in lines, "nothing there is wider than its panel"
+        assert "GPU is free" in screen_text(app)
 
 
 async def test_the_palette_opens_a_run_by_a_part_of_its_name(store: Store) -> None:

@@ -11,7 +11,27 @@ from textual.widgets import Static
 
 from genai_tui.widgets.field import Part, content
 
-_KEY_WIDTH = 14
+_KEY_WIDTH = 12
+WIDEST = 59
+"""Letters of a tooltip that stands in one line of the help, also in 80 columns."""
+
+_OTHERS = {
+    "app.focus_next": "To the next panel",
+    "app.focus_previous": "To the panel before",
+    "screen.copy_text": "Copy what the mouse has selected",
+    "cursor_up": "To the line above",
+    "cursor_down": "To the line below",
+    "first": "To the first line",
+    "last": "To the last line",
+    "page_up": "A page up",
+    "page_down": "A page down",
+    "select": "Choose this line",
+    "scroll_up": "A line up",
+    "scroll_down": "A line down",
+    "scroll_home": "To the beginning",
+    "scroll_end": "To the end",
+}
+"""What Textual's own bindings do, in words like ours; those that are not here have no use here."""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -45,7 +65,7 @@ def keys_of(screen: Screen[object], notes: Iterable[str]) -> list[Part]:
         parts.append((f"{title}\n", "bold $text-primary"))
         for keys, binding in bindings:
             parts.append((f"  {keys:<{_KEY_WIDTH}}", "bold"))
-            parts.append(f" {binding.tooltip or binding.description}\n")
+            parts.append(f" {_words(binding)}\n")
         parts.append("\n")
     parts += [(f"{note}\n", "$text-muted") for note in notes]
     return parts
@@ -54,7 +74,7 @@ def keys_of(screen: Screen[object], notes: Iterable[str]) -> list[Part]:
 def _sections(screen: Screen[object]) -> list[tuple[str, list[tuple[str, Binding]]]]:
     found: dict[str, dict[str, list[ActiveBinding]]] = {}
     for active in screen.active_bindings.values():
-        if active.binding.system or not (active.binding.tooltip or active.binding.description):
+        if active.binding.system or not _words(active.binding):
             continue
         actions = found.setdefault(_title(active, screen), {})
         actions.setdefault(active.binding.action, []).append(active)
@@ -63,6 +83,10 @@ def _sections(screen: Screen[object]) -> list[tuple[str, list[tuple[str, Binding
     return [
         (title, [_joined(screen, group) for group in found[title].values()]) for title in titles
     ]
+
+
+def _words(binding: Binding) -> str:
+    return binding.tooltip or _OTHERS.get(binding.action, "")
 
 
 def _joined(screen: Screen[object], group: list[ActiveBinding]) -> tuple[str, Binding]:

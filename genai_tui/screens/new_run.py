@@ -41,9 +41,7 @@ class NewRunScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         _binding("ctrl+s", "start", "Start the run and watch it"),
-        _binding(
-            "ctrl+e", "queue", "Let it start by itself when a GPU is free; without any, the CPU"
-        ),
+        _binding("ctrl+e", "queue", "Queue it until a GPU is free; without any, until the CPU is"),
         _binding("slash,ctrl+f", "filter", FILTER_TOOLTIP),
         _binding("escape", "back", "Back; nothing is started. Asks where something was changed"),
         _binding("ctrl+y", "copy", "Copy the shell command that starts the same", show=False),

@@ -72,7 +72,7 @@ class RunScreen(Annotating):
             "checkpoints",
             "checkpoints",
             show=False,
-            tooltip="Checkpoints: whole or not, their scores; draw, fork, evaluate",
+            tooltip="Checkpoints and their scores; draw, fork, evaluate",
             id="run.checkpoints",
         ),
         Binding("f", "maximise", "maximise", tooltip="The focused panel alone, or all", id="run.f"),
