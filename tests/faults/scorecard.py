@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 DOCS = Path(__file__).parents[2] / "docs/faults.md"
 
@@ -86,4 +87,9 @@ class Entry:
 
 def counts(name: str, *, quick: int, full: int) -> pytest.MarkDecorator:
     """Runs a test ``quick`` times over by default and ``full`` times with ``-m faults_long``."""
-    return pytest.mark.parametrize(name, [quick, pytest.param(full, marks=pytest.mark.faults_long)])
+    return pytest.mark.parametrize(name, [quick, long(full)])
+
+
+def long(value: object) -> ParameterSet:
+    """A parameter of tests that runs with ``-m faults_long`` alone."""
+    return pytest.param(value, marks=pytest.mark.faults_long)

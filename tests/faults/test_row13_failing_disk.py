@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_runs import Outcome, create, told, undisturbed
+from real_runs import Outcome, create, in_state, told, undisturbed
+from waiting import until
 
 from backends import checkpoints
+from backends.archive import MOST_FAILURES
 from backends.records import Checkpoint, End, Notice
 from faults.forked import work
-from faults.scorecard import Entry, counts
+from faults.preload import built
+from faults.scorecard import Entry, counts, long
 from faults.small import small
+from genai_tui import launch
 from genai_tui.store import Store
 
 STEPS, EVERY = 20, 5
@@ -29,6 +33,7 @@ KEPT = 4
 SPEC = small(
     steps=STEPS, checkpoint_every=EVERY, keep_checkpoints=KEPT, sample_every=0, validate_every=0
 )
+Fail = Callable[[str, str], Callable[[], list[str]]]
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +116,68 @@ def test_a_disk_that_goes_on_failing_ends_the_run(
         assert work(run, STEPS, 2) == 0
         lost += not straight.is_that_of(run)
     scorecard(row=13, tried=times, lost=lost)
+
+
+# ------------------------------------------------------------------ a real worker and its keeper
+
+
+@pytest.fixture
+def fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fail:
+    """Has a call of all processes started from now on fail on paths that match; asked again, it
+    tells which did."""
+    monkeypatch.setenv("LD_PRELOAD", str(built("eio", tmp_path)))
+    monkeypatch.setenv("GENAI_TUI_TEST_EIO", str(rule := tmp_path / "rule"))
+
+    def begin(call: str, pattern: str) -> Callable[[], list[str]]:
+        rule.write_text(f"{call} {pattern}")
+        return lambda: rule.with_name("rule.failed").read_text().splitlines()
+
+    return begin
+
+
+HIDDEN = "*/checkpoints/.tmp-000010-*"
+RULES = (
+    ("fsync", f"{HIDDEN}/model.safetensors"),
+    ("fsync", f"{HIDDEN}/manifest.json"),
+    ("fsync", HIDDEN),
+    ("rename", "*/checkpoints/step-000010"),
+)
+
+
+@pytest.mark.parametrize("rule", [RULES[0], *map(long, RULES[1:])])
+def test_a_checkpoint_of_a_real_worker_is_discarded(
+    rule: tuple[str, str], fail: Fail, store: Store, straight: Outcome, scorecard: Entry
+) -> None:
+    failed, run = fail(*rule), create(store, SPEC)
+    launch.start(run)
+    until(in_state(run, "finished"), 60)
+    assert len(failed()) == 1
+    said = [note.text for note in told(run, Notice) if note.level == "error"]
+    assert said == [
+        "the checkpoint at step 10 was discarded: the disk failed to take it (Input/output error); "
+        "the older ones stand"
+    ]
+    assert checkpoints.steps(run.path / "checkpoints") == [0, 5, 15, 20]
+    assert [record.step for record in told(run, Checkpoint)] == [0, 5, 15, 20]
+    scorecard(row=13, tried=1, lost=not straight.is_that_of(run))
+
+
+@pytest.mark.parametrize(
+    "path", [long(f"*/.tmp-0000[12]*/{name}") for name in ("state.json", "m*")]
+)
+def test_a_disk_that_goes_on_failing_ends_a_real_worker(
+    path: str, fail: Fail, store: Store, straight: Outcome, scorecard: Entry
+) -> None:
+    failed, run = fail("fsync", path), create(store, SPEC)
+    launch.start(run)
+    until(in_state(run, "failed"), 60)
+    until(lambda: not run.is_held())
+    status = run.status()
+    assert len(failed()) == MOST_FAILURES
+    assert (status.exit_code, status.restarts) == (74, 0)
+    assert status.reason.startswith("Input/output error")
+    assert checkpoints.steps(run.path / "checkpoints") == [0, 5]
+    fail("fsync", "/nothing")
+    launch.resume(run)
+    until(in_state(run, "finished"), 60)
+    scorecard(row=13, tried=1, lost=not straight.is_that_of(run))

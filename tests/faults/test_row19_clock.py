@@ -6,7 +6,6 @@ checkpoint is hurried or put off.
 """
 
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from real_runs import create, in_state, reached, told, undisturbed, worker
 from waiting import until
 
 from backends.records import Checkpoint, Mark, Sample, Step, number
+from faults.preload import built
 from faults.scorecard import Entry, counts
 from faults.small import small
 from genai_tui import launch, liveness
@@ -26,7 +26,6 @@ from genai_tui.clock import MOST_AHEAD, Forward
 from genai_tui.store import Run, Store
 from genai_tui.telemetry import journal
 
-SOURCE = Path(__file__).with_name("clock.c")
 DAY = 86400
 STEPS, EVERY = 400, 100
 LONG_SECONDS = 3600.0
@@ -37,13 +36,7 @@ SetClock = Callable[[int], None]
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("cc")
-    if not compiler or sys.platform != "linux":
-        pytest.skip("moving the clock of a process needs Linux and a C compiler (cc)")
-    built = tmp_path_factory.mktemp("clock") / "clock.so"
-    command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(built), str(SOURCE)]
-    subprocess.run(command, check=True)
-    return built
+    return built("clock", tmp_path_factory.mktemp("clock"))
 
 
 @pytest.fixture
