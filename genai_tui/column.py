@@ -51,6 +51,10 @@ class Column:
         self._held, self._size = np.empty(max(_LEAST, len(kept) * 5 // 4)), len(kept)
         self._held[: len(kept)] = kept
 
+    def keep(self, places: NDArray[np.intp]) -> None:
+        """Forgets all but the numbers at these places, which are in order."""
+        self._held, self._size = self._held[places], len(places)
+
     def _move(self, room: int) -> None:
         # What is not yet used of a large array costs no memory: pages are mapped when touched.
         moved = np.empty(room)

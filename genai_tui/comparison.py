@@ -11,7 +11,8 @@ import numpy as np
 
 from backends.records import RunSpec, Sample
 from genai_tui.groups import grouped
-from genai_tui.history import History, Track
+from genai_tui.history import History
+from genai_tui.track import Track
 
 FEWEST, MOST = 2, 8
 """How many runs can be compared: there are as many colours that anyone can tell apart."""

@@ -23,83 +23,22 @@ from backends.records import (
     Start,
     Step,
 )
-from genai_tui.column import Column, Floats
+from genai_tui.column import Floats
 from genai_tui.groups import Group, grouped
 from genai_tui.spreads import Spread, bins_of
+from genai_tui.track import Track
 
 MOST_SERIES = 1000
 """More keys than any training logs: what comes beyond is a mistake, and is counted as damaged."""
 MOST_SPREADS = 64
 MOST_EVENTS = 1000
+MOST_POINTS = 1 << 17
+"""Of a scalar; more columns than any screen has, many times over."""
+MOST_IN_ALL = 1 << 22
+"""Points of all scalars: 64 MiB."""
 LARGEST_STEP = 2**53
 LATEST = 1e11
 """Seconds since the epoch beyond which no clock of a run is right."""
-
-
-class Track:
-    """One scalar of a run: its steps and values, sorted by step, in columns that grow.
-
-    Most scalars are logged with every step: as long as that is so, their steps are those of
-    `times`, and are kept once.
-    """
-
-    __slots__ = ("_own", "_times", "_values", "cuts")
-
-    def __init__(self, times: "Track | None" = None) -> None:
-        self._times = times
-        self._own, self._values = Column(), Column()
-        self.cuts = 0
-        """How often points were taken away; who keeps something beside the points looks here."""
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    @property
-    def steps(self) -> Floats:
-        return self._own.view if self._times is None else self._times.steps[: len(self)]
-
-    @property
-    def values(self) -> Floats:
-        return self._values.view
-
-    def extend(self, steps: Floats, values: Floats) -> None:
-        """Adds points; those that lie before the last one are left out."""
-        before = self.steps[-1] if len(self) else -np.inf
-        if steps[0] < before or np.any(steps[1:] < steps[:-1]):
-            ordered = steps >= np.maximum(np.maximum.accumulate(steps), before)
-            steps, values = steps[ordered], values[ordered]
-        if self._times is not None and not self._keeps_pace(self._times, steps):
-            self._part()
-        if self._times is None:
-            self._own.extend(steps)
-        self._values.extend(values)
-
-    def cut(self, step: int) -> None:
-        """Forgets the points beyond ``step``."""
-        size = int(np.searchsorted(self.steps, step, side="right"))
-        if size < len(self):
-            self._own.cut(size)
-            self._values.cut(size)
-            self.cuts += 1
-
-    def keep_last(self, count: int) -> None:
-        """Forgets all but the last ``count`` points."""
-        if self._times is not None and len(self) < len(self._times):
-            self._part()
-        surplus = len(self) - count
-        if surplus > 0:
-            self._own.drop(surplus)
-            self._values.drop(surplus)
-            self.cuts += 1
-
-    def _part(self) -> None:
-        """From now on it has steps of its own."""
-        self._own.extend(self.steps)
-        self._times = None
-
-    def _keeps_pace(self, times: "Track", steps: Floats) -> bool:
-        """Whether the next steps are those of ``times`` as well."""
-        return np.array_equal(times.steps[len(self) : len(self) + len(steps)], steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +58,15 @@ class Wild:
 
 
 class History:
-    """All that a run's records tell, up to the last one folded."""
+    """All that a run's records tell, up to the last one folded.
 
-    def __init__(self) -> None:
+    Of a scalar with more than ``most`` points the older ones are thinned out, as
+    :meth:`Track.thin` does it, so that what it takes does not grow with the log. Each step at which
+    a scalar has a point keeps its time.
+    """
+
+    def __init__(self, most: int = MOST_POINTS) -> None:
+        self._most = most
         self.values: dict[str, Track] = {}
         self.rates: dict[str, Track] = {}
         self.times = Track()
@@ -180,13 +125,38 @@ class History:
                 steps.clear()
                 self._FOLDS[type(record)](self, record)
         self._fold_steps(steps)
+        self._thin()
+
+    @property
+    def is_thinned(self) -> bool:
+        """Whether there are points on record that are not here."""
+        return any(track.is_thinned for track in self._scalars())
 
     def keep_last(self, count: int) -> None:
         """Forgets most of a long run: the last ``count`` points of each scalar stay, or more."""
-        tracks = (*self.values.values(), *self.rates.values(), self.times)
+        tracks = self._tracks()
         if max(map(len, tracks)) > count + count // 8:
             for track in tracks:
                 track.keep_last(count)
+
+    def _thin(self) -> None:
+        scalars = self._scalars()
+        most = min(self._most, MOST_IN_ALL // max(1, len(scalars)))
+        sizes = [len(track) for track in scalars]
+        if max(sizes, default=0) <= most and len(self.times) <= most + sum(sizes):
+            return
+        for track in scalars:  # before the times change, whose steps are theirs
+            track.part()
+            if len(track) > most:
+                track.thin(most)
+        told = [track.steps for track in scalars]
+        self.times.keep_steps(np.unique(np.concatenate([*told, self.times.steps[-1:]])))
+
+    def _scalars(self) -> tuple[Track, ...]:
+        return (*self.values.values(), *self.rates.values())
+
+    def _tracks(self) -> tuple[Track, ...]:
+        return (*self._scalars(), self.times)
 
     def track(self, key: str) -> Track:
         """The track of a key that a group names."""
@@ -257,7 +227,7 @@ class History:
             self.wild[key] = Wild(self.instant(float(steps[first])), float(values[first]))
 
     def _fold_start(self, start: Start) -> None:
-        for track in (self.times, *self.values.values(), *self.rates.values()):
+        for track in self._tracks():
             track.cut(start.step)
         self.wild = {key: one for key, one in self.wild.items() if one.at.step <= start.step}
         for spread in self.spreads.values():

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import any_record
 
+import genai_tui.history
 from backends.records import (
     Checkpoint,
     End,
@@ -19,8 +20,10 @@ from backends.records import (
     Phase,
     Record,
     Sample,
+    Scalar,
     Start,
     Step,
+    scalar,
 )
 from genai_tui.groups import Group, group_of, grouped, short_names
 from genai_tui.history import LARGEST_STEP, MOST_SERIES, History, Instant
@@ -109,6 +112,65 @@ def test_of_a_long_run_the_last_points_stay(most: int, cuts: list[int]) -> None:
         assert min(most, len(whole[key])) <= len(points) <= max(most + most // 8, 1)
     kept.fold([start(55, 2), *steps(56, 58)])
     assert series(kept)["loss"][-1] == (58.0, 1 / 58)
+
+
+numbers = st.lists(
+    st.floats(-1e6, 1e6) | st.sampled_from([math.nan, math.inf, -math.inf]),
+    min_size=1,
+    max_size=150,
+)
+
+
+@given(numbers, st.lists(st.integers(1, 40), max_size=8), st.sampled_from([16, 32, 64]))
+def test_a_long_run_is_thinned_and_keeps_its_peaks_and_its_end(
+    values: list[float], cuts: list[int], most: int
+) -> None:
+    logged = [
+        Step(
+            step=at, t=float(at), values={"loss": scalar(value), **({"lr": 1.0} if at % 3 else {})}
+        )
+        for at, value in enumerate(values, 1)
+    ]
+    history, rest = History(most), [*logged]
+    while rest:
+        size = cuts.pop() if cuts else 7
+        history.fold(rest[:size])
+        del rest[:size]
+        assert max(map(len, history.values.values())) <= most
+        assert len(history.times) <= 3 * most
+    loss, exact = history.values["loss"], dict(enumerate(values, 1))
+    kept = dict(zip(loss.steps.tolist(), loss.values.tolist(), strict=True))
+    assert list(kept) == sorted(kept)
+    assert all(np.array_equal(kept[at], exact[int(at)], equal_nan=True) for at in kept)
+    assert list(kept)[-most // 2 :] == list(exact)[-most // 2 :]
+    finite = [value for value in values if math.isfinite(value)]
+    assert {*map(min, [finite] * bool(finite)), *map(max, [finite] * bool(finite))} <= {
+        *kept.values()
+    }
+    assert history.is_thinned == (len(values) > most)
+    timed = history.times.steps.tolist()
+    assert timed == history.times.values.tolist()
+    assert {*timed} >= {*kept, *history.values["lr"].steps.tolist()} | {len(values)}
+    history.fold([start(len(values) - 1, 2), *steps(len(values), len(values))])
+    assert series(history)["loss"][-1] == (len(values), 1 / len(values))
+
+
+def test_all_scalars_together_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(genai_tui.history, "MOST_IN_ALL", 640)
+    history = History()
+    for at in range(1, 1000):
+        values: dict[str, Scalar] = {f"loss-{key}": float(at) for key in range(20)}
+        history.fold([Step(step=at, t=float(at), values=values)])
+    assert sum(map(len, history.values.values())) <= 640
+    assert all(track.values[-1] == 999 for track in history.values.values())
+
+
+def test_steps_without_a_scalar_do_not_pile_up() -> None:
+    history = History(16)
+    for at in range(1, 1000):
+        history.fold([Step(step=at, t=float(at), values={})])
+    assert len(history.times) <= 17
+    assert history.step == 999
 
 
 def test_the_first_number_that_is_none_is_known_as_long_as_it_counts() -> None:

@@ -15,7 +15,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from backends.records import Start, Step
-from genai_tui import arrangement, liveness
+from genai_tui import arrangement, history, liveness
 from genai_tui.charts.axes import step_label
 from genai_tui.charts.canvas import Row
 from genai_tui.history import Instant
@@ -541,3 +541,18 @@ async def test_e_writes_the_curves_of_the_chart_and_says_where(
         await until(look.pilot, lambda: len(look.screen.app._notifications) == 2)  # pyright: ignore
         said = [one.message for one in look.screen.app._notifications]  # pyright: ignore
         assert f"Exported {tmp_path / 'fashion-vae-loss.csv'}" in said
+
+
+async def test_e_says_when_older_points_of_a_long_run_are_thinned_out(
+    store: Store, live: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(history, "MOST_IN_ALL", 640)
+    async with looking(store, live, (200, 50)) as look:
+        await look.press("E")
+        await until(look.pilot, lambda: len(look.screen.app._notifications) == 1)  # pyright: ignore
+        (said,) = [one.message for one in look.screen.app._notifications]  # pyright: ignore
+        assert said.endswith("; older points are thinned out, records.jsonl has them all")
+        rows = (tmp_path / "fashion-vae-loss.csv").read_text().splitlines()[1:]
+        assert 0 < len(rows) < 140
+        assert all(row.split(",")[1] for row in rows)  # each step has its time

@@ -12,9 +12,10 @@ import numpy as np
 from genai_tui import amounts
 from genai_tui.alerts.alert import Alert, Situation
 from genai_tui.charts.smoothing import smooth
+from genai_tui.column import Floats
 from genai_tui.comparison import direction
 from genai_tui.groups import group_of
-from genai_tui.history import Floats, Track
+from genai_tui.track import Track
 
 LOOK_BACK = 10_000
 """Logged points that are looked at: an alert about what was long ago would come too late."""
@@ -31,7 +32,7 @@ EXPLODES, VANISHES = 100.0, 1e-7
 def nan(s: Situation) -> Iterator[Alert]:
     """A scalar that was NaN or infinite, where it began."""
     for key, wild in s.history.wild.items():
-        values, first = s.history.values[key].values, int(wild.at.step)
+        values, first = s.history.values[key].values[-LOOK_BACK:], int(wild.at.step)
         bad = int(np.count_nonzero(~np.isfinite(values)))
         saved = max((c.step for c in s.history.checkpoints if c.step < first), default=None)
         back = f"r resumes from step {saved:,}" if saved is not None else "start again"

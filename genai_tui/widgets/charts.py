@@ -272,7 +272,13 @@ class Charts(Vertical):
             return
         times, curves = self._history.times, self.curves(group)
         out = exports_dir(cast(Preferring, self.app).settings)
-        self._export(curves, (times.steps, times.values), group.name, out)
+        thinned = self.is_thinned and not group.spread
+        self._export(curves, (times.steps, times.values), group.name, out, thinned=thinned)
+
+    @property
+    def is_thinned(self) -> bool:
+        """Whether there are points on record that are not drawn."""
+        return self._history.is_thinned
 
     def curves(self, group: Group) -> dict[str, Curve]:
         """The lines of a chart by their names in a table; of histograms, their columns."""
@@ -282,13 +288,16 @@ class Charts(Vertical):
         return {key: (track.steps, track.values) for key, track in tracks.items()}
 
     @work(thread=True, group="exports")
-    def _export(self, curves: Mapping[str, Curve], times: Curve, name: str, out: Path) -> None:
+    def _export(
+        self, curves: Mapping[str, Curve], times: Curve, name: str, out: Path, *, thinned: bool
+    ) -> None:
         try:
             path = export(curves, times, self._run, name, out)
         except ExportError as error:
             self.post_message(self.Told(f"Not exported: {error}", severe=True))
         else:
-            self.post_message(self.Told(f"Exported {path}"))
+            rest = "; older points are thinned out, records.jsonl has them all" if thinned else ""
+            self.post_message(self.Told(f"Exported {path}{rest}"))
 
     # ------------------------------------------------------------------ which charts
 

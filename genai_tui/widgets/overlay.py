@@ -126,6 +126,10 @@ class Overlay(Charts):
                     found[f"{one.letter} {one.spec.name} {key}"] = (track.steps, track.values)
         return found
 
+    @property
+    def is_thinned(self) -> bool:
+        return any(one.history.is_thinned for one in self.lens.contenders)
+
     def read_step(self, step: float | None) -> None:
         """Reads all charts at a step; None is now."""
         self.read_at(None if step is None else self._history.instant(step))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from genai_tui.charts.series import Series
 from genai_tui.charts.smoothing import Smoother
 from genai_tui.column import Floats
-from genai_tui.history import Track
+from genai_tui.track import Track
 
 WEIGHTS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99)
 
@@ -21,7 +21,7 @@ class Smoothed:
         if self.cuts != track.cuts:
             self.smoother, self.cuts = Smoother(self.smoother.weight), track.cuts
         if len(self.smoother) < len(track):
-            self.smoother.extend(track.values[len(self.smoother) :])
+            self.smoother.extend(track.course(len(self.smoother)))
 
 
 @dataclass(slots=True)

@@ -7,7 +7,8 @@ import numpy as np
 
 from genai_tui.charts.plot import Unit
 from genai_tui.column import Column, Floats
-from genai_tui.history import History, Track
+from genai_tui.history import History
+from genai_tui.track import Track
 
 Kind = Literal["step", "epoch", "relative", "wall"]
 KINDS: tuple[Kind, ...] = ("step", "epoch", "relative", "wall")
