@@ -14,21 +14,24 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 
 
-def confine(*, parent: int, memory: int, seconds: int, file_bytes: int = 0) -> None:
+def confine(*, parent: int, memory: int, seconds: int | None = None, file_bytes: int = 0) -> None:
     """Call it with all imports done; it cannot be taken back.
 
     Args:
         parent: pid of the process that started this one, with whose thread it ends.
         memory: bytes of address space beyond what is mapped by now.
-        seconds: of the processor, beyond those spent by now.
+        seconds: of the processor, beyond those spent by now; None where the parent sees to that.
         file_bytes: the largest file that may be written.
     """
     _die_with(parent)
-    spent = resource.getrusage(resource.RUSAGE_SELF)
     _limit("RLIMIT_AS", _mapped() + memory)
-    _limit("RLIMIT_CPU", int(spent.ru_utime + spent.ru_stime) + seconds)
+    if seconds is not None:
+        spent = resource.getrusage(resource.RUSAGE_SELF)
+        _limit("RLIMIT_CPU", int(spent.ru_utime + spent.ru_stime) + seconds)
     _limit("RLIMIT_FSIZE", file_bytes)
     _limit("RLIMIT_CORE", 0)
+    with contextlib.suppress(OSError):  # where memory ends all the same, it goes before others
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _limit(name: str, most: int) -> None:

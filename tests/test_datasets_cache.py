@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,9 @@ from tiny import Tiny, pictures, run
 from backends.data import Dataset, Images
 from backends.data_error import DataError
 from backends.datasets import _decoded, _decoding
+from backends.datasets._decoders import Task
+from backends.datasets._folders import Skipped
+from backends.datasets._pictures import Square
 from backends.datasets.image_folder import Config, load
 from backends.model import Batch, Losses
 from backends.records import Step
@@ -45,13 +48,13 @@ def folder(tmp_path: Path) -> Path:
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that are decoded."""
     seen: list[Path] = []
-    real = _decoding.square
+    real = _decoding.decoded
 
-    def square(path: Path, look: object) -> object:
-        seen.append(path)
-        return real(path, look)  # pyright: ignore[reportArgumentType]
+    def decoded(files: Sequence[Path], task: Task[Square]) -> Iterator[Square | Skipped]:
+        seen.extend(files)
+        return real(files, task)
 
-    monkeypatch.setattr(_decoding, "square", square)
+    monkeypatch.setattr(_decoding, "decoded", decoded)
     return seen
 
 
@@ -112,9 +115,10 @@ def test_a_decoding_that_was_broken_off_leaves_no_entry(
     folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> Iterator[object]:
+        yield np.zeros((3, 8, 8), np.uint8)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_decoding, "square", broken)
+    monkeypatch.setattr(_decoding, "decoded", broken)
     with pytest.raises(KeyboardInterrupt):
         load(Config(size=8), folder, 0.25)
     assert not entries(cache)

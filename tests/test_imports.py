@@ -39,6 +39,11 @@ def test_nothing_but_an_attempt_imports_torch(module: str) -> None:
     assert not imported_by(module) & HEAVY
 
 
+def test_a_decoder_needs_no_torch() -> None:
+    rooms = ("_decoder", "_pictures", "_sound_files")
+    assert not imported_by(*(f"backends.datasets.{room}" for room in rooms)) & HEAVY
+
+
 def test_all_of_the_screens_side_together_imports_no_torch() -> None:
     root = Path(genai_tui.__path__[0])
     names = [

@@ -1,11 +1,11 @@
 """Decodes many picture files at once: those that cannot be read are left out and named."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,15 +13,16 @@ from backends import counting
 from backends.data_error import DataError
 from backends.datasets import _decoded
 from backends.datasets._decoded import Decoded
+from backends.datasets._decoders import Task, decoded
 from backends.datasets._files import MEMORY, counted, gib, head, shown
 from backends.datasets._folders import Skipped, why
-from backends.datasets._pictures import Look, looks_like_picture, square, suffixes, wary
+from backends.datasets._pictures import Look, Square, looks_like_picture, suffixes
 from backends.knobs import Bounds
 
 WORTH = 256
 """Fewer pictures are decoded anew each time: that takes less than a second."""
 
-_THREADS = 4  # each may hold a picture of 32 million pixels
+_BATCH = 32  # pictures that a decoder gets at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +66,8 @@ def _decode_once(
 ) -> Decoded:
     try:
         with _decoded.scratch(shape) as (hidden, pixels):
-            decoded = _decode(files, look, folder, pixels)
-            _decoded.keep(key, decoded, files, hidden)
+            whole = _decode(files, look, folder, pixels)
+            _decoded.keep(key, whole, files, hidden)
         found = _decoded.find(key, files)
     except OSError as error:
         found, reason = None, error.strerror or str(error)
@@ -83,10 +84,9 @@ def _decode_once(
 
 
 def _decode(files: list[Path], look: Look, folder: Path, pixels: NDArray[np.uint8]) -> Decoded:
-    """Decodes in threads into ``pixels`` [N, C, S, S]."""
+    """Decodes into ``pixels`` [N, C, S, S]."""
     kept, skipped, colours = [], [], look.color == "rgb"
-    with wary(), ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-        results = pool.map(lambda file: square(file, look), files)
+    with closing(decoded(files, squares(look))) as results:
         for file, result in counting.counted(zip(files, results, strict=True), len(files)):
             if isinstance(result, Skipped):
                 skipped.append(result)
@@ -97,3 +97,17 @@ def _decode(files: list[Path], look: Look, folder: Path, pixels: NDArray[np.uint
     if not kept:
         raise DataError(f"none of the pictures in {shown(folder)} can be read: {why(skipped)}")
     return Decoded(pixels[: len(kept)] if colours else pixels[: len(kept), :1], kept, skipped)
+
+
+def squares(look: Look) -> Task[Square]:
+    """Decodes pictures to bytes [C, size, size], C being 1 or 3."""
+    area = look.size**2
+
+    def made(file: Path, data: bytearray) -> Square | Skipped:
+        whole = len(data) == 1 + data[0] * area and data[0] in (1, 3) if data else False
+        if not whole:
+            return Skipped(file, "damaged")  # nothing but a decoder gone wrong answers so
+        return np.frombuffer(data, np.uint8, offset=1).reshape(-1, look.size, look.size)
+
+    how = ("picture", msgspec.json.encode(look).decode())
+    return Task(how, 1 + 3 * area, made, _BATCH)

@@ -1,26 +1,18 @@
-"""Turns one sound file of any kind into samples of one channel at one rate."""
+"""Turns what a sound file holds into samples of one channel at one rate."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import soundfile
 import torch
 from torch import Tensor
 
 from backends.datasets._clips import SILENT
-from backends.datasets._files import head, open_regular
+from backends.datasets._files import head
 from backends.datasets._folders import Skipped
 from backends.datasets._resample import resample
+from backends.datasets._sound_files import RATE
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc")
-SAMPLES = 2**27
-"""A longer sound, 47 minutes at 48 kHz, is not decoded: a file of some kB can claim any length."""
-
-_RATES = range(1000, 768_001)
-_CHANNELS = 64
-_BLOCK = 2**16
-
 _FULL, _RUN, _CLIPPED = 0.999, 3, 1e-3
 """Samples this near to full scale, so many in a row, are clipped; this share of them is much."""
 
@@ -45,35 +37,21 @@ def looks_like_sound(begin: bytes) -> bool:
     return wave or aiff or begin.startswith((b"fLaC", b"OggS", b"ID3"))
 
 
-def hear(path: Path, rate: int) -> Sound | Skipped:
-    """The mean of all channels of a file, brought to ``rate`` Hz."""
-    try:
-        with open_regular(path, follow=False) as file, soundfile.SoundFile(file) as sound:
-            if sound.samplerate not in _RATES or sound.channels > _CHANNELS:
-                odd = f"{sound.channels} channels at {sound.samplerate} Hz"
-                return Skipped(path, odd)
-            samples, before = _mono(sound), sound.samplerate
-    except (soundfile.SoundFileError, OSError, ValueError, TypeError):
-        return Skipped(path, "damaged")
-    if samples is None:
-        return Skipped(path, f"longer than {SAMPLES:,} samples")
-    return _judged(path, samples, before, rate)
+def sound_of(path: Path, data: bytearray, rate: int) -> Sound | Skipped:
+    """The samples of a file, brought to ``rate`` Hz.
 
-
-def _mono(sound: soundfile.SoundFile) -> Tensor | None:
-    """All samples [T] of a file; None if there are too many."""
-    parts, count = [np.zeros(0, np.float32)], 0
-    while len(block := sound.read(_BLOCK, dtype="float32", always_2d=True)):
-        parts.append(block.mean(1))
-        count += len(block)
-        if count > SAMPLES:
-            return None
-    return torch.from_numpy(np.concatenate(parts))
+    Args:
+        data: what :func:`backends.datasets._sound_files.send_sound` sends of it.
+    """
+    if len(data) <= RATE.size or (len(data) - RATE.size) % 4:
+        return Skipped(path, "empty")
+    (before,) = RATE.unpack_from(data)
+    return _judged(
+        path, torch.frombuffer(data, dtype=torch.float32, offset=RATE.size), before, rate
+    )
 
 
 def _judged(path: Path, samples: Tensor, before: int, rate: int) -> Sound | Skipped:
-    if not len(samples):
-        return Skipped(path, "empty")
     if not samples.isfinite().all():
         return Skipped(path, "not finite")
     if samples.abs().amax() <= SILENT:

@@ -1,7 +1,6 @@
 """A folder of sounds of your own, WAV, FLAC, OGG or MP3; sub-folders are classes."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ from backends import counting
 from backends.data import Dataset, held_out
 from backends.data_error import DataError
 from backends.datasets._clips import Waves, clip_dataset, windows
+from backends.datasets._decoders import Task, decoded
 from backends.datasets._files import (
     MEMORY,
     Listing,
@@ -35,14 +35,15 @@ from backends.datasets._folders import (
     splits_notice,
     why,
 )
-from backends.datasets._sounds import Sound, hear, is_sound
+from backends.datasets._sound_files import MOST_BYTES
+from backends.datasets._sounds import Sound, is_sound, sound_of
 from backends.knobs import Bounds
 
 MODALITY = "audio"
 EMBEDDED = False
 NEEDS_PATH = True
 
-_THREADS = 4  # each may hold a sound of 512 MiB
+_BATCH = 1  # sounds that a decoder gets at a time: each may be one of 512 MiB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +104,9 @@ def load(config: Config, path: Path | None, validation: float) -> Dataset:
 
 
 def _hear(files: list[Path], config: Config, path: Path) -> Heard:
-    """Decodes in threads; the clips stand in the order of ``files``."""
+    """The clips stand in the order of ``files``."""
     heard, room = Heard(), MEMORY
-    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-        results = pool.map(lambda file: _clips(file, config), files)
+    with closing(decoded(files, _clipping(config))) as results:
         for file, result in counting.counted(zip(files, results, strict=True), len(files)):
             if isinstance(result, Skipped):
                 heard.skipped.append(result)
@@ -114,7 +114,6 @@ def _hear(files: list[Path], config: Config, path: Path) -> Heard:
             clips, clipped = result
             room -= clips.nbytes
             if room < 0:
-                pool.shutdown(wait=False, cancel_futures=True)
                 raise DataError(f"the sounds of {shown(path)} take over {gib(MEMORY)}: lower rate")
             heard.clips.append(clips)
             heard.files.append(file)
@@ -125,12 +124,17 @@ def _hear(files: list[Path], config: Config, path: Path) -> Heard:
     return heard
 
 
-def _clips(file: Path, config: Config) -> tuple[Waves, bool] | Skipped:
-    sound = hear(file, config.rate)
-    if not isinstance(sound, Sound):
-        return sound
-    clips = windows(sound.samples, config.length)
-    return (clips, sound.clipped) if len(clips) else Skipped(file, "silent")
+def _clipping(config: Config) -> Task[tuple[Waves, bool]]:
+    """Makes clips of sounds, and says whether a sound's peaks are cut off."""
+
+    def clips(file: Path, data: bytearray) -> tuple[Waves, bool] | Skipped:
+        sound = sound_of(file, data, config.rate)
+        if not isinstance(sound, Sound):
+            return sound
+        clips = windows(sound.samples, config.length)
+        return (clips, sound.clipped) if len(clips) else Skipped(file, "silent")
+
+    return Task(("sound",), MOST_BYTES, clips, _BATCH)
 
 
 def _held(counts: list[int], share: float) -> NDArray[np.bool_]:

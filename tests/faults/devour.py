@@ -1,7 +1,7 @@
 """Loads one data set or file of weights, as a worker does, and tells how that went.
 
-``python devour.py KIND PATH`` prints JSON: ``items``, ``notices``, ``error`` and ``peak``, the most
-memory in bytes that was in use.
+``python devour.py KIND PATH`` prints JSON: ``items``, ``notices``, ``error``, ``peak``, the most
+memory in bytes that was in use, and ``decoders``, the most of a child.
 """
 
 import contextlib
@@ -37,7 +37,14 @@ def main(kind: str, path: Path) -> dict[str, object]:
             told |= {"items": len(data.train) + len(data.validation), "notices": data.notices}
     except (DataError, ConfigError) as error:
         told["error"] = str(error)
-    return {**told, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10}
+    decoders = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {**told, "peak": _peak(), "decoders": decoders.ru_maxrss << 10}
+
+
+def _peak() -> int:
+    """Not that of getrusage, which counts what the parent had before this program began."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) << 10
 
 
 def _weights(path: Path) -> None:
