@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_runs import create, told
+from real_runs import create, in_state, reached, told, undisturbed
 from tiny import Inbox, command, points, run, same, tiny
+from waiting import until
 
 from backends import checkpoints
 from backends.checkpoints import CheckpointError
 from backends.records import End, Notice, Record, Start
 from faults.forked import work
-from faults.scorecard import Entry, counts
+from faults.plugin import Faults, faulty
+from faults.scorecard import Entry, counts, long
 from faults.small import small
+from genai_tui import launch
 from genai_tui.store import Store
 
 STEPS, STOP, KEPT = 12, 9, (5, 6, 7, 8, 9)
@@ -77,7 +80,8 @@ def _zero(folder: Path, chance: random.Random) -> None:
     path.write_bytes(bytes(path.stat().st_size))
 
 
-DAMAGE: tuple[Damage, ...] = (_flip, _cut, _remove, _swap, _rewrite, _zero)
+IN_PLACE: tuple[Damage, ...] = (_flip, _cut, _remove, _rewrite, _zero)
+DAMAGE: tuple[Damage, ...] = (*IN_PLACE, _swap)
 
 
 @pytest.fixture
@@ -143,6 +147,32 @@ def test_where_none_verifies_it_refuses(
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("damage", [IN_PLACE[0], *map(long, IN_PLACE[1:])])
+def test_a_real_worker_goes_on_from_the_newest_that_verifies(
+    damage: Damage, store: Store, faults: Faults, tmp_path: Path, scorecard: Entry
+) -> None:
+    spec = faulty(small(steps=60, checkpoint_every=4, keep_checkpoints=4, sample_every=0))
+    straight = undisturbed(spec, tmp_path / "straight")
+    faults.plan("slow", step=0, of=60)  # so that there is time to stop it
+    made = create(store, spec)
+    launch.start(made)
+    until(reached(made, 20), 60)
+    made.command("stop")
+    until(in_state(made, "stopped"))
+    faults.file.unlink()
+    *_, sound, bad, worst = there = checkpoints.steps(made.path / "checkpoints")
+    assert len(there) == 4
+    chance = random.Random(15)
+    for step in (bad, worst):
+        damage(checkpoints.folder_of(made.path / "checkpoints", step), chance)
+    launch.resume(made)
+    until(in_state(made, "finished"), 60)
+    said = " ".join(note.text for note in told(made, Notice))
+    assert [start.step for start in told(made, Start)] == [0, sound]
+    assert all(f"step-{step:06d}" in said for step in (bad, worst))
+    scorecard(row=15, tried=1, lost=not straight.is_that_of(made))
 
 
 def test_a_run_that_refuses_says_so_and_is_not_tried_again(store: Store, scorecard: Entry) -> None:

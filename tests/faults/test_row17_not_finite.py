@@ -15,15 +15,22 @@ from typing import Any
 
 import pytest
 import torch
+from real_runs import Outcome, create, in_state, outcome, told
 from tiny import Inbox, Tiny, command, points, run, same, tiny
 from torch import Tensor
+from waiting import until
 
 from backends import checkpoints
 from backends.model import Batch, Losses
-from backends.records import Checkpoint, End, Mark, Notice, Record, Start, scalar
+from backends.records import Checkpoint, End, Mark, Notice, Record, RunSpec, Start, scalar
+from faults.forked import work
+from faults.plugin import Faults, faulty
 from faults.scorecard import Entry, counts
+from faults.small import small
+from genai_tui import control, launch
 from genai_tui.history import History
 from genai_tui.log import Log, read
+from genai_tui.store import Run, Store
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +39,7 @@ def no_power_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
-STEPS = 12
+STEPS, REAL = 12, 30
 BAD = (math.nan, math.inf, -math.inf)
 PLACES = ("loss", "gradient", "weight")
 
@@ -240,3 +247,64 @@ def test_an_order_that_meets_a_bad_step_is_carried_out_after_going_back(tmp_path
     answers = [(mark.verb, mark.answer) for mark in only(Mark, told) if mark.verb != "rollback"]
     assert ("set", "done") in answers
     assert final(tmp_path)["loop"]["overrides"] == {"lr": 0.5}
+
+
+# ------------------------------------------------------------------ a real worker and its keeper
+
+
+def real(policy: str) -> RunSpec:
+    return faulty(small(steps=REAL, checkpoint_every=5, validate_every=0, nan_policy=policy))
+
+
+def skipping(spec: RunSpec, store: Store, step: int) -> Outcome:
+    """The outcome of a run that never sees the batch of a step."""
+    made = create(store, spec)
+    control.put(made.control, "stop")
+    assert work(made, REAL) == 75
+    root = made.path / "checkpoints"
+    [begun] = checkpoints.steps(root)
+    state = checkpoints.load(checkpoints.folder_of(root, begun))
+    state["loop"]["skips"] = [step]
+    checkpoints.save(root, begun, state)
+    assert work(made, REAL, 2) == 0
+    return outcome(made.path, told(made))
+
+
+def trained(policy: str, faults: Faults, store: Store, *states: str) -> Run:
+    """A run whose loss is NaN at step 18, when its keeper has left."""
+    faults.plan("nan", step=17, of=REAL, once=False)
+    made = create(store, real(policy))
+    launch.start(made)
+    until(in_state(made, *states), 60)
+    until(lambda: not made.is_held())
+    assert made.status().restarts == 0
+    lines = made.records.read_text(encoding="utf-8").splitlines()
+    steps = [line for line in map(json.loads, lines) if line["kind"] == "step"]
+    assert min(line["step"] for line in steps if "NaN" in line["values"].values()) == 18
+    return made
+
+
+def test_a_real_worker_goes_back_and_ends_as_if_it_had_never_seen_the_batch(
+    store: Store, faults: Faults, scorecard: Entry
+) -> None:
+    never = skipping(real("rollback"), store, 18)
+    made = trained("rollback", faults, store, "finished")
+    assert [start.step for start in told(made, Start)] == [0, 15]
+    scorecard(row=17, tried=1, lost=not never.is_that_of(made))
+
+
+@pytest.mark.faults_long
+def test_a_real_worker_stops(store: Store, faults: Faults, scorecard: Entry) -> None:
+    made = trained("stop", faults, store, "failed")
+    status = made.status()
+    assert (status.exit_code, [end.exit_code for end in told(made, End)]) == (77, [77])
+    assert "NaN" in status.reason
+    assert all_finite(made.path)
+    scorecard(row=17, tried=1, lost=checkpoints.steps(made.path / "checkpoints")[-1] > 18)
+
+
+@pytest.mark.faults_long
+def test_a_real_worker_warns_and_goes_on(store: Store, faults: Faults, scorecard: Entry) -> None:
+    made = trained("warn", faults, store, "finished")
+    assert [note.step for note in told(made, Notice) if note.level == "warning"] == [18]
+    scorecard(row=17, tried=1, lost=0)

@@ -1,5 +1,6 @@
 """The first VAE, with a fault at one of its steps: see faults/plugin.py."""
 
+import math
 import threading
 import time
 
@@ -18,6 +19,8 @@ class Faulty(MLPVAE):
     def loss(self, batch: Batch) -> Losses:
         if plan.kind == "slow":
             time.sleep(SLOW_SECONDS)
+        elif self.training and plan.kind == "nan" and plan.is_due(batch.progress, len(batch.x)):
+            return {name: math.nan * term for name, term in super().loss(batch).items()}
         elif self.training and plan.kind in _FAULTS and plan.is_due(batch.progress, len(batch.x)):
             _FAULTS[plan.kind]()
         return super().loss(batch)
