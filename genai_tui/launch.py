@@ -23,12 +23,13 @@ import msgspec
 
 import backends
 from backends import records
-from backends.records import Catalogue, Plan, PlanRequest, RunSpec, SampleRequest
-from genai_tui import control, sharing
+from backends.records import Catalogue, Plan, PlanRequest, RunSpec, SampleRequest, Status
+from genai_tui import control, heartbeats, sharing
 from genai_tui import settings as places
 from genai_tui.annotations import name_problem
 from genai_tui.errors import FAILED, MISUSE, UserError
 from genai_tui.lineage import Origin, keep
+from genai_tui.run import Seen, is_elsewhere
 from genai_tui.store import LIVE, Run, Store, write_atomic
 
 START_SECONDS = 20.0
@@ -321,7 +322,7 @@ def resume(run: Run, steps: int | None = None) -> None:
         RunError: the run cannot be read.
     """
     status, spec = run.status(), run.spec()
-    state = run.state(status)
+    state = _state(run, status)
     if state in LIVE:
         raise LaunchError(f"run {run.label} is {state} already", status=MISUSE)
     _check_owner(run)
@@ -337,6 +338,13 @@ def resume(run: Run, steps: int | None = None) -> None:
         raise LaunchError(sentence, status=MISUSE)
     control.clear(run.control)
     start(run, target)
+
+
+def _state(run: Run, status: Status) -> Seen:
+    """The state as no two clocks tell it: one who began a second training would ruin the first."""
+    if not (is_elsewhere(status) and status.state in LIVE):
+        return run.state(status)
+    return status.state if heartbeats.moves(lambda: run.status().heartbeat) else "interrupted"
 
 
 def sample(run: Run, request: SampleRequest, out: Path, step: int | None = None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from backends.records import FORMAT, Command, RunSpec, SampleRequest, State, Sta
 from genai_tui import annotations, control, liveness, log
 from genai_tui.annotations import Annotation
 from genai_tui.errors import MISUSE, UserError
+from genai_tui.heartbeats import Heartbeats
 from genai_tui.liveness import Identity
 from genai_tui.regular import opened
 from genai_tui.visible import visible
@@ -33,8 +34,8 @@ FLEETING: frozenset[Seen] = frozenset({*LIVE, "broken"})
 """What may change without a new status: a process dies, a folder is filled."""
 MOST_BYTES = 1 << 24
 """A larger ``run.json`` or ``status.json`` is none."""
-HEARTBEAT_SECONDS = 15.0
-"""Of another host's or user's run: how old a heartbeat may be before it counts as interrupted."""
+_HEARTS = Heartbeats()
+"""Of other hosts' and users' runs, by the path."""
 
 
 class RunError(UserError):
@@ -196,12 +197,15 @@ class Run:
     def _is_kept(self, status: Status) -> bool:
         """Whether its keeper is there; another host's shows it by its heartbeat alone, and another
         user's, whose lock is shut, by its process where the system shows that."""
-        lock, fresh = self.path / "keeper.lock", _is_fresh(status)
-        if status.host and status.host != socket.gethostname():
-            return fresh
+        lock = self.path / "keeper.lock"
+        if is_elsewhere(status):
+            return self._beats(status)
         if liveness.is_shut(lock):
-            return fresh or _is_seen(status)
+            return self._beats(status) or _is_seen(status)
         return liveness.keeper_held(lock)
+
+    def _beats(self, status: Status) -> bool:
+        return _HEARTS.is_fresh(str(self.path), status.heartbeat)
 
     def summary(self, *, annotated: bool = True) -> Summary:
         """What a list shows; a run that cannot be read is "broken", with the reason.
@@ -322,8 +326,9 @@ class Run:
             return self.id
 
 
-def _is_fresh(status: Status) -> bool:
-    return time.time() - status.heartbeat < HEARTBEAT_SECONDS
+def is_elsewhere(status: Status) -> bool:
+    """Whether it was another host that wrote it, whose processes nobody here can see."""
+    return bool(status.host) and status.host != socket.gethostname()
 
 
 def _is_seen(status: Status) -> bool:

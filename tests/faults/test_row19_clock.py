@@ -2,9 +2,11 @@
 
 The training does not notice. What is on record stays in the order in which it happened, durations
 and rates are those that were, commands are taken in the order in which they were given, and no
-checkpoint is hurried or put off.
+checkpoint is hurried or put off. Nor does it matter how far another host's clock is off: its run is
+seen to live, and to be dead.
 """
 
+import os
 import random
 import signal
 import subprocess
@@ -14,14 +16,16 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from real_runs import create, in_state, reached, told, undisturbed, worker
+from real_runs import create, in_state, keeper, reached, told, undisturbed, worker
 from waiting import until
 
-from backends.records import Checkpoint, Mark, Sample, Step, number
+from backends.records import Checkpoint, Mark, Sample, Start, Step, number
+from faults.plugin import Faults, faulty
 from faults.preload import built
-from faults.scorecard import Entry, counts
+from faults.scorecard import Entry, counts, long
+from faults.seats import CLI
 from faults.small import small
-from genai_tui import launch, liveness
+from genai_tui import heartbeats, launch, liveness
 from genai_tui.clock import MOST_AHEAD, Forward
 from genai_tui.store import Run, Store
 from genai_tui.telemetry import journal
@@ -30,6 +34,9 @@ DAY = 86400
 STEPS, EVERY = 400, 100
 LONG_SECONDS = 3600.0
 """Nothing here takes so long: what says so has counted a day."""
+
+STALE = 5.0
+"""Seconds; a worker's heart beats every two."""
 
 SetClock = Callable[[int], None]
 
@@ -126,6 +133,48 @@ def test_commands_are_taken_in_the_order_in_which_they_were_given(
     until(in_state(run, "stopped"), 60)
     taken = [mark.verb for mark in told(run, Mark) if mark.answer == "accepted"]
     scorecard(row=19, tried=3, lost=int(tuple(taken) != given))
+
+
+@pytest.mark.parametrize("ahead", [DAY, long(-DAY), long(-60)])
+def test_a_host_whose_clock_is_another(
+    ahead: int,
+    store: Store,
+    faults: Faults,
+    set_clock: SetClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    scorecard: Entry,
+) -> None:
+    """It shares the file system, so its run is seen from here, and taken over when it is dead."""
+    monkeypatch.setattr(heartbeats, "STALE_SECONDS", STALE)
+    spec = faulty(small("vae/mlp", STEPS, checkpoint_every=10, checkpoint_minutes=0))
+    straight = undisturbed(spec, tmp_path / "straight")
+    faults.plan("slow", step=0, of=STEPS)
+    run = create(store, spec)
+    set_clock(ahead)
+    with monkeypatch.context() as there:
+        there.setenv("GENAI_TUI_TEST_HOST", "elsewhere")
+        launch.start(run)
+    until(reached(run, 30), 60)
+    until(in_state(run, "running"))
+    assert "is running already" in resumed_by_another(run)
+    began = [record.attempt for record in told(run, Start)]
+    for process in (keeper(run), worker(run)):
+        liveness.send(process, signal.SIGKILL)
+    until(in_state(run, "interrupted"), 4 * STALE)
+    faults.file.unlink()
+    set_clock(0)
+    launch.resume(run)
+    until(in_state(run, "finished"), 60)
+    lost = began != [1] or not straight.is_that_of(run) or not is_in_order(run)
+    scorecard(row=19, tried=1, lost=lost)
+
+
+def resumed_by_another(run: Run) -> str:
+    """What a process of this host says, which has not seen the run before."""
+    bare = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    command = [*CLI, "--runs", str(run.path.parent), "resume", run.id]
+    return subprocess.run(command, env=bare, capture_output=True, text=True).stderr
 
 
 def test_a_time_on_record_follows_the_clock_but_not_back() -> None:
