@@ -22,7 +22,10 @@ _ESCAPES = re.compile(
 
 
 class Terminal:
-    """Runs ``argv`` in a terminal of ``columns`` x ``rows``; the clock starts with the program."""
+    """Runs ``argv`` in a terminal of ``columns`` x ``rows``; the clock starts with the program.
+
+    One that does not answer says nothing when it is asked what it can do.
+    """
 
     def __init__(
         self,
@@ -31,6 +34,7 @@ class Terminal:
         columns: int = 200,
         rows: int = 50,
         environment: dict[str, str] | None = None,
+        answers: bool = True,
     ) -> None:
         self.began = time.perf_counter()
         self.pid, self._fd = pty.fork()
@@ -40,6 +44,7 @@ class Terminal:
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, size)
         self.bytes = 0
         self.output = b""
+        self._answers = answers
 
     def __enter__(self) -> Self:
         return self
@@ -116,7 +121,7 @@ class Terminal:
             data = os.read(self._fd, 1 << 16)
         except OSError:  # the program has ended
             return False
-        if _ATTRIBUTES in data:  # as every terminal answers, and at once
+        if self._answers and _ATTRIBUTES in data:  # as every terminal answers, and at once
             os.write(self._fd, b"\x1b[?62;22c")
         self.bytes += len(data)
         self.output = (self.output + data)[-(1 << 21) :]

@@ -11,6 +11,7 @@ from textual.timer import Timer
 
 from genai_tui.amounts import count
 from genai_tui.images.host import PictureHost
+from genai_tui.late_answers import without_late_answers
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ class PacedApp(PictureHost[T]):
     _timer: Timer | None = None
 
     def get_driver_class(self) -> type[Driver]:
-        return counted(super().get_driver_class())
+        return counted(without_late_answers(super().get_driver_class()))
 
     @property
     def bytes_written(self) -> int:

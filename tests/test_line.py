@@ -22,14 +22,14 @@ def run(store: Store) -> Run:
     return build_runs.build(store, "afar", step=2000)
 
 
-def studio(store: Store, folder: Path, *words: str) -> Terminal:
+def studio(store: Store, folder: Path, *words: str, answers: bool = True) -> Terminal:
     """The studio on a terminal of 100 x 30, for somebody who has seen the hints."""
     state = folder / "state"
     state.mkdir(exist_ok=True)
     (state / "tour-seen").touch()
     argv = [sys.executable, "-m", "genai_tui.cli", "--runs", str(store.root), *words]
     environment = {"GENAI_TUI_STATE": str(state), "COLUMNS": "100", "LINES": "30"}
-    return Terminal(argv, columns=100, rows=30, environment=environment)
+    return Terminal(argv, columns=100, rows=30, environment=environment, answers=answers)
 
 
 def test_a_studio_at_rest_sends_nothing_and_a_key_no_more_than_it_changes(
@@ -60,6 +60,29 @@ def test_a_spared_line_carries_no_picture_until_it_is_asked_for(
         terminal.forget()
         terminal.send(b"g")
         assert terminal.wait(lambda text: text.count("▀") + text.count("▄") > 50, SECONDS)
+
+
+LATE = (
+    b"\x1b[?62;22c",
+    b"\x1bP>|kitty(0.41.1)\x1b\\\x1b[6;20;10t\x1b[?1;0;256S\x1b[?62;4c",
+    b"\x1bP>|foot(1.2",
+    b"2)\x1b\\\x1b[?6",
+    b"2;22c",
+)
+
+
+def test_what_a_terminal_answers_too_late_is_no_key(store: Store, run: Run, tmp_path: Path) -> None:
+    """As over a line that stands still for a moment: the answer has a ``?`` in it."""
+    with studio(store, tmp_path, "watch", run.id, answers=False) as terminal:
+        assert terminal.wait(lambda text: "step 2,000" in text, SECONDS)
+        terminal.settle(1.5)
+        terminal.forget()
+        for answer in LATE:
+            terminal.send(answer)
+            terminal.settle(0.3)
+        assert terminal.bytes == 0
+        terminal.send(LATE[0] + b"?")  # what is typed right behind one is a key
+        assert terminal.wait(lambda text: "esc closes" in text, SECONDS)
 
 
 @pytest.fixture

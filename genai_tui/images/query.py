@@ -29,7 +29,10 @@ _CELL = re.compile(rb"\x1b\[6;(\d{1,4});(\d{1,4})t")
 _REGISTERS = re.compile(rb"\x1b\[\?1;0;(\d{1,6})S")
 _NO_REGISTERS = re.compile(rb"\x1b\[\?1;[1-9][\d;]*S")
 _ATTRIBUTES = re.compile(rb"\x1b\[\?([\d;]*)c")
-_UNFINISHED = re.compile(rb"\x1b(?:P>\|[^\x1b\x07]*\x1b?|\[\?[\d;]*|\[6;[\d;]*)\Z")
+UNFINISHED = re.compile(rb"\x1b(?:P>\|[^\x1b\x07]*\x1b?|\[\?[\d;]*|\[6;[\d;]*)\Z")
+"""The beginning of an answer, at the end of what has come."""
+ANSWERS = (_NAME, _CELL, _REGISTERS, _NO_REGISTERS, _ATTRIBUTES)
+"""All that a terminal may say when it is asked. No key looks like one of these."""
 _SIXEL = b"4"
 """The device attribute of a terminal that draws sixels."""
 
@@ -149,7 +152,7 @@ def _understand(data: bytes) -> Terminal:
     name, cell, attributes = _NAME.search(data), _CELL.search(data), _ATTRIBUTES.search(data)
     registers = _REGISTERS.search(data)
     typed = data
-    for reply in (_NAME, _CELL, _REGISTERS, _NO_REGISTERS, _ATTRIBUTES, _UNFINISHED):
+    for reply in (*ANSWERS, UNFINISHED):
         typed = reply.sub(b"", typed)
     return Terminal(
         answered=attributes is not None,
