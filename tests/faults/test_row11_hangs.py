@@ -140,8 +140,16 @@ class Watched:
         self.pulse = Pulse()
         self.heart = _heart(self.pulse)
         self.watch = HangWatch(self.pulse, folder, limit, lambda: self.now)
-        self.process = subprocess.Popen(["sleep", "600"])
+        self.process = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._rests()
         self.watch.begin(self.process.pid)
+
+    def _rests(self) -> None:
+        """Waits until it has started, which reads: what it reads from now on is a sign of life."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        os.write(self.process.stdin.fileno(), b"x")
+        os.read(self.process.stdout.fileno(), 1)
 
     def passes(self, seconds: float, every: float = 1.0) -> str:
         """Lets time pass, in which the keeper looks now and then; the first thing it says."""
@@ -170,9 +178,9 @@ def _heart(pulse: Pulse) -> Heart:
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
     found = Watched(tmp_path, 60.0)
-    yield found
-    found.process.kill()
-    found.process.wait()
+    with found.process:
+        yield found
+        found.process.kill()
 
 
 def test_what_takes_long_without_a_step_is_no_fault(watched: Watched, scorecard: Entry) -> None:
