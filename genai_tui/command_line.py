@@ -2,11 +2,24 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from backends.records import SampleRequest
+from genai_tui import settings as preferences
+from genai_tui.settings import SettingsError
 
 PROGRAM = "genai-tui"
 INDENT = "  "
+
+
+def in_store(command: str, root: Path) -> str:
+    """A command that finds its runs in ``root``, wherever it would look by itself."""
+    try:
+        found = preferences.runs_dir() == root.absolute()
+    except SettingsError:
+        found = False
+    words = command.removeprefix(PROGRAM)
+    return command if found else f"{PROGRAM} --runs {shlex.quote(str(root.absolute()))}{words}"
 
 
 def train_words(
@@ -37,19 +50,6 @@ def train_words(
     words += [_option("--seed", str(seed))] if seed else []
     words += [_option("--device", device)] if device != "auto" else []
     return words + [_option("--set", f"{knob}={text}") for knob, text in settings.items()]
-
-
-def train_command(
-    model: str,
-    dataset: str,
-    settings: Mapping[str, str],
-    *,
-    name: str = "",
-    seed: int = 0,
-    device: str = "auto",
-) -> str:
-    """The command on one line; see :func:`train_words`."""
-    return " ".join(train_words(model, dataset, settings, name=name, seed=seed, device=device))
 
 
 def sample_words(

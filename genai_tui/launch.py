@@ -27,6 +27,7 @@ from backends.records import Catalogue, Plan, PlanRequest, RunSpec, SampleReques
 from genai_tui import control, heartbeats, sharing
 from genai_tui import settings as places
 from genai_tui.annotations import name_problem
+from genai_tui.command_line import in_store
 from genai_tui.errors import FAILED, MISUSE, UserError
 from genai_tui.lineage import Origin, keep
 from genai_tui.run import Seen, is_elsewhere
@@ -328,9 +329,10 @@ def resume(run: Run, steps: int | None = None) -> None:
     _check_owner(run)
     target = steps or status.of or int(spec.train_config.get("steps") or 0)
     if state == "finished" and target <= status.step:
+        again = in_store(f"genai-tui resume {run.id}", run.path.parent)
         raise LaunchError(
             f"run {run.label} is finished at step {status.step}: give a greater number of steps, "
-            f"as in genai-tui resume {run.id} --steps {2 * status.step}",
+            f"as in {again} --steps {2 * status.step}",
             status=MISUSE,
         )
     if target < status.step:

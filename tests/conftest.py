@@ -52,8 +52,9 @@ def _what_is_there_is_not_searched_again() -> None:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty store; whatever was started on a run of it is gone afterwards."""
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """An empty store, the user's own; whatever was started on a run of it is gone afterwards."""
+    monkeypatch.setenv("GENAI_TUI_RUNS", str(tmp_path / "runs"))
     yield Store(tmp_path / "runs")
     _kill_all(tmp_path)
 

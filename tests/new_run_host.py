@@ -18,6 +18,7 @@ from backends.records import Catalogue, DatasetInfo, Device, ModelInfo, Plan, Pl
 from genai_tui.lineage import Fork
 from genai_tui.screens.new_run import NewRunScreen
 from genai_tui.services import Services
+from genai_tui.settings import runs_dir
 from genai_tui.store import Run, Store
 from genai_tui.widgets.config_form import ConfigForm
 from genai_tui.widgets.entry_picker import EntryPicker
@@ -227,7 +228,7 @@ class Host(App[None]):
         self.notices: list[str] = []
 
     def on_mount(self) -> None:
-        self.push_screen(Prompt(Store(Path("/nowhere")), self.house.services(), self.fork))
+        self.push_screen(Prompt(Store(runs_dir()), self.house.services(), self.fork))
 
     def notify(self, message: str, **options: Any) -> None:
         self.notices.append(message)

@@ -2,12 +2,15 @@
 
 import shlex
 import subprocess
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.records import SampleRequest
-from genai_tui.command_line import sample_words, train_command, train_words, wrapped
+from genai_tui.command_line import in_store, sample_words, train_words, wrapped
+from genai_tui.settings import settings_file
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
 TEXTS = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=40)
@@ -29,7 +32,7 @@ def parsed(command: str) -> dict[str, list[str]]:
 def test_parsing_the_command_gives_the_settings_back(
     settings: dict[str, str], dataset: str, name: str, seed: int
 ) -> None:
-    found = parsed(train_command("vae/conv", dataset, settings, name=name, seed=seed))
+    found = parsed(" ".join(train_words("vae/conv", dataset, settings, name=name, seed=seed)))
     assert dict(pair.split("=", 1) for pair in found.get("--set", [])) == settings
     assert found.get("--data", [""]) == [dataset]
     assert found.get("--name", [""]) == [name]
@@ -38,10 +41,32 @@ def test_parsing_the_command_gives_the_settings_back(
 
 
 def test_what_is_not_said_is_the_default() -> None:
-    assert train_command("vae/conv", "", {}) == "genai-tui train vae/conv"
-    assert train_command("gan/dcgan", "my data", {"lr": "1e-3"}, device="cuda:0") == (
-        "genai-tui train gan/dcgan --data 'my data' --device cuda:0 --set lr=1e-3"
-    )
+    assert train_words("vae/conv", "", {}) == ["genai-tui train vae/conv"]
+    assert train_words("gan/dcgan", "my data", {"lr": "1e-3"}, device="cuda:0") == [
+        "genai-tui train gan/dcgan",
+        "--data 'my data'",
+        "--device cuda:0",
+        "--set lr=1e-3",
+    ]
+
+
+def test_a_command_leads_to_the_store_it_is_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENAI_TUI_RUNS", str(tmp_path / "usual"))
+    assert in_store("genai-tui runs", tmp_path / "usual") == "genai-tui runs"
+    other = tmp_path / "an other"
+    assert in_store("genai-tui runs", other) == f"genai-tui --runs '{other}' runs"
+    monkeypatch.chdir(tmp_path)
+    assert in_store("genai-tui runs", Path("an other")) == f"genai-tui --runs '{other}' runs"
+
+
+def test_nothing_is_assumed_of_settings_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GENAI_TUI_RUNS")
+    settings_file().write_text("= no TOML")
+    assert in_store("genai-tui runs", tmp_path) == f"genai-tui --runs {tmp_path} runs"
 
 
 @given(settings=st.dictionaries(NAMES, TEXTS), width=st.integers(10, 120))

@@ -135,7 +135,7 @@ def test_interrupted_and_broken_runs_are_named(store: Store) -> None:
     build(store, "gone", telemetry=0, step=20, of=40, state="running", seed=2)
     (store.root / "20260101-000000-odd").mkdir()
     (store.root / "20260101-000000-odd" / "run.json").write_text("{")
-    found = {each.about: each for each in house.states(store.summaries())}
+    found = {each.about: each for each in house.states(store.summaries(), store.root)}
     assert found["runs"].found == "3, of which 0 go on"
     assert found["interrupted"].found == "1: gone"
     assert found["broken"].verdict == "warn"

@@ -12,6 +12,7 @@ from PIL import Image
 from backends.asking import EVERY_CLASS, FIELDS, knobs_of
 from backends.records import SampleRequest
 from genai_tui.images.tonemap import load
+from genai_tui.run import Run
 from genai_tui.widgets.form import Form
 from genai_tui.widgets.kept_list import asked
 from genai_tui.widgets.play_draft import (
@@ -98,11 +99,11 @@ def test_paths_of_pictures_are_absolute(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert ask(made).request == wanted
 
 
-def test_a_class_is_asked_for_by_its_name() -> None:
+def test_a_class_is_asked_for_by_its_name(tmp_path: Path) -> None:
     made = form()
     made.fill({(WHAT, "labels"): "Bag"})
     assert ask(made).request.labels == [1]
-    assert ask(made).words("a-run")[-2:] == ["--label Bag", "--out drawn"]
+    assert ask(made).words(Run(tmp_path / "a-run"))[-2:] == ["--label Bag", "--out drawn"]
     made.fill({(WHAT, "labels"): EVERY_CLASS})
     assert ask(made).request.labels is None
 

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import TextIO
 
 from genai_tui import progress
-from genai_tui.commands.options import word_for
+from genai_tui.commands.options import hint
 from genai_tui.commands.output import document, is_terminal, put, width_of
 from genai_tui.errors import UserError
 from genai_tui.store import Run, Seen
@@ -77,11 +77,10 @@ def described(run: Run) -> dict[str, object]:
 
 
 def how_to_come_back(run: Run) -> str:
-    word = word_for(run)
     lines = [
         _without_us(run),
-        f"  watch it  genai-tui watch {word}",
-        f"  stop it   genai-tui stop {word}",
+        f"  watch it  {hint('watch', run)}",
+        f"  stop it   {hint('stop', run)}",
     ]
     return "\n".join(lines)
 
@@ -100,18 +99,18 @@ def checkpoint_path(run: Run) -> str | None:
 
 
 def _tell_end(run: Run, state: Seen, stream: TextIO) -> None:
-    status, word = run.status(), word_for(run)
+    status = run.status()
     if state not in ("finished", "stopped"):
         reason = f": {status.reason}" if status.reason else ""
-        more = f"see genai-tui logs {word}"
+        more = f"see {hint('logs', run)}"
         raise UserError(f"run {run.label} {state} at step {status.step:,}{reason}; {more}")
     lines = [
         f"{run.label} {state} at step {status.step:,}.",
         f"  samples     {visible(str(_grid(run.path / status.sample)))}" if status.sample else "",
         f"  checkpoint  {visible(checkpoint_path(run) or 'none')}",
         f"  run         {visible(str(run.path))}",
-        f"  look at it  genai-tui watch {word}",
-        f"  draw more   genai-tui sample {word} --out FOLDER",
+        f"  look at it  {hint('watch', run)}",
+        f"  draw more   {hint('sample', run, '--out', 'FOLDER')}",
     ]
     put(stream, "\n".join(line for line in lines if line) + "\n")
 

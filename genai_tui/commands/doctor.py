@@ -44,7 +44,7 @@ def look(store: Store, graphics: str | None) -> Iterator[Finding]:
     yield from box.gpus(_snapshot(store.root), catalogue)
     yield house.permissions(store.root)
     runs = store.summaries()
-    yield from house.states(runs)
+    yield from house.states(runs, store.root)
     yield house.disk(store.root, runs)
     yield house.leftovers(store.root, runs)
     yield box.clock(run.status.heartbeat for run in runs)

@@ -9,8 +9,10 @@ from typing import Annotated, cast
 import typer
 
 from genai_tui import settings
+from genai_tui.command_line import PROGRAM, in_store
 from genai_tui.commands import completion
 from genai_tui.store import Run, RunError, Store
+from genai_tui.visible import visible
 
 RunName = Annotated[
     str,
@@ -52,6 +54,11 @@ def run_of(context: typer.Context, reference: str) -> Run:
     if os.sep in reference and (path / "run.json").is_file():  # of whatever store
         return Run(path.absolute())
     return store_of(context).run(reference)
+
+
+def hint(verb: str, run: Run, *more: str) -> str:
+    """The command that does ``verb`` to a run, for the screen."""
+    return visible(in_store(" ".join([PROGRAM, verb, word_for(run), *more]), run.path.parent))
 
 
 def word_for(run: Run) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from backends.records import Command, Mark, Verb
 from genai_tui import progress
-from genai_tui.commands.options import AsJson, RunName, run_of, store_of, word_for
+from genai_tui.commands.options import AsJson, RunName, hint, run_of, store_of
 from genai_tui.commands.output import busy, document, say, tell
 from genai_tui.errors import MISUSE, UserError
 from genai_tui.store import LIVE, Run, Store
@@ -119,7 +119,7 @@ def order(run: Run, verb: Verb, as_json: bool, knob: str = "", value: str = "") 
     if last is None and run.state() not in LIVE:
         raise UserError(f"run {run.label} {run.state()} before it could {verb}")
     if last is None or last.answer != "done":
-        _step_of(as_json, "  it will answer after its step; see: genai-tui watch " + word_for(run))
+        _step_of(as_json, f"  it will answer after its step; see: {hint('watch', run)}")
     if as_json:
         _document(run, last.answer if last else "requested", last)
 
@@ -158,7 +158,7 @@ def _restart(run: Run, steps: int | None, as_json: bool) -> None:
         _document(run, "started", None)
         return
     say(f"{run.label} goes on from step {status.step:,} to {status.of:,}.")
-    say(f"  watch it  genai-tui watch {word_for(run)}")
+    say(f"  watch it  {hint('watch', run)}")
 
 
 def _restart_interrupted(store: Store, as_json: bool) -> None:
@@ -215,7 +215,7 @@ def _tell_stop(run: Run, as_json: bool) -> None:
         saved = run.checkpoint_steps()
         safe = f"safe up to step {saved[-1]:,}" if saved else "there is no checkpoint"
         say(f"{run.label} {state} at step {status.step:,}; {safe}.")
-        say(f"  go on     genai-tui resume {word_for(run)}")
+        say(f"  go on     {hint('resume', run)}")
 
 
 def _step_of(as_json: bool, text: str) -> None:

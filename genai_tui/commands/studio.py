@@ -6,6 +6,7 @@ import sys
 from typing import Literal, get_args
 
 from genai_tui import settings
+from genai_tui.command_line import in_store
 from genai_tui.errors import MISUSE, UserError
 from genai_tui.guard import guarded
 from genai_tui.store import Run, Store
@@ -32,7 +33,7 @@ def open_studio(
     store = Store(settings.runs_dir(runs), given)
     run = store.run(run) if isinstance(run, str) else run
     if not has_terminal():
-        instead = f"genai-tui show {run.id}" if run else "genai-tui runs"
+        instead = in_store(f"genai-tui show {run.id}" if run else "genai-tui runs", store.root)
         raise UserError(f"the studio needs a terminal; without one, use: {instead}", status=MISUSE)
     gc.disable()  # until the app is ready: a tenth of the imports' time would go there
     with guarded(sys.stdin.fileno()):

@@ -11,6 +11,7 @@ import typer
 
 from genai_tui import lineage, sharing
 from genai_tui import sweep as sweeps
+from genai_tui.command_line import in_store
 from genai_tui.commands import completion
 from genai_tui.commands.attend import attend, described, how_to_come_back
 from genai_tui.commands.options import AsJson, globals_of, store_of
@@ -242,7 +243,8 @@ def sweep_through(store: Store, wish: Wish, words: Sequence[str], as_json: bool)
         return
     for run in made:
         say(f"{run.label} is queued")
-    say(f"  see them  genai-tui runs --filter tag:{tag}")
+    seen = in_store(f"genai-tui runs --filter tag:{tag}", store.root)
+    say(f"  see them  {visible(seen)}")
 
 
 def _swept(wish: Wish, swept: Mapping[str, str]) -> Wish:

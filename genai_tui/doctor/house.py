@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from genai_tui import amounts
+from genai_tui.command_line import in_store
 from genai_tui.doctor.finding import Finding, fail, ok, warn
 from genai_tui.store import LIVE, Summary
 
@@ -74,16 +75,16 @@ def leftovers(root: Path, runs: Sequence[Summary]) -> Finding:
     return warn("leftovers", told, "a resume sweeps those of its run; the rest may be deleted")
 
 
-def states(runs: Sequence[Summary]) -> Iterator[Finding]:
+def states(runs: Sequence[Summary], root: Path) -> Iterator[Finding]:
     """Runs that wait for somebody."""
     interrupted = [run.name for run in runs if run.state == "interrupted"]
     broken = [run.id for run in runs if run.state == "broken"]
     yield ok("runs", f"{len(runs):,}, of which {sum(run.state in LIVE for run in runs):,} go on")
     if interrupted:
-        remedy = "genai-tui resume --interrupted"
+        remedy = in_store("genai-tui resume --interrupted", root)
         yield warn("interrupted", _few(interrupted), remedy)
     if broken:
-        yield warn("broken", _few(broken), "genai-tui show RUN says why")
+        yield warn("broken", _few(broken), f"{in_store('genai-tui show RUN', root)} says why")
 
 
 def _few(names: Sequence[str]) -> str:

@@ -208,7 +208,7 @@ class NewRunScreen(Screen[None]):
             pending=request is not None and request != planned,
             steps=draft.steps if draft else 0,
             batch=draft.batch if draft else 0,
-            words=tuple(draft.words()) if draft else (),
+            words=tuple(draft.words(self._store.root)) if draft else (),
             problem=self._obstacle or self._editor.problem,
             starting=self._starting,
         )
@@ -240,7 +240,7 @@ class NewRunScreen(Screen[None]):
     def action_copy(self) -> None:
         draft = self._editor.draft
         if draft is not None:
-            cast(App[object], self.app).copy_to_clipboard(" ".join(draft.words()))
+            cast(App[object], self.app).copy_to_clipboard(" ".join(draft.words(self._store.root)))
             self.notify("The command is in the clipboard.")
 
     def action_start(self) -> None:

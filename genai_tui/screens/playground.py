@@ -209,7 +209,7 @@ class PlaygroundScreen(Sampling):
             bar.show((draft, "$text-error"), layout=True)
             return
         about = field.about() if field is not None and self._form.has_focus else ""
-        lines = wrapped(draft.words(self.run.id), max(20, self.size.width - 4))
+        lines = wrapped(draft.words(self.run), max(20, self.size.width - 4))
         parts = [("\n".join(lines), "$foreground 80%"), (f"\n{about}" * bool(about), "$text-muted")]
         bar.show(*parts, layout=True)
 
@@ -219,7 +219,7 @@ class PlaygroundScreen(Sampling):
     def action_copy(self) -> None:
         draft = self.draft
         if isinstance(draft, PlayDraft):
-            cast(App[object], self.app).copy_to_clipboard(" ".join(draft.words(self.run.id)))
+            cast(App[object], self.app).copy_to_clipboard(" ".join(draft.words(self.run)))
             self.notify("The command is in the clipboard.")
 
     # ------------------------------------------------------------------ drawing

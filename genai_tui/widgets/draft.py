@@ -3,11 +3,12 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from backends.knob import Knob, written
 from backends.records import Config, DatasetInfo, Device, ModelInfo, PlanRequest
 from genai_tui.annotations import NAME_LENGTH
-from genai_tui.command_line import train_words
+from genai_tui.command_line import in_store, train_words
 from genai_tui.lineage import Fork
 from genai_tui.widgets.form import Key
 from genai_tui.widgets.form_fields import Section
@@ -55,9 +56,10 @@ class Draft:
             weights=self.weights,
         )
 
-    def words(self) -> list[str]:
-        """The command that starts the same; see :func:`genai_tui.command_line.train_words`."""
-        return train_words(
+    def words(self, root: Path) -> list[str]:
+        """The command that starts the same in the store at ``root``; see
+        :func:`genai_tui.command_line.train_words`."""
+        words = train_words(
             self.model,
             self.dataset,
             self.settings,
@@ -66,6 +68,7 @@ class Draft:
             device=self.device,
             begin=self.begin,
         )
+        return [in_store(words[0], root), *words[1:]]
 
 
 def sections(

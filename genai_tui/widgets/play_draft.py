@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from backends.knob import Knob, written
 from backends.records import SampleRequest
-from genai_tui.command_line import sample_words
+from genai_tui.command_line import in_store, sample_words
+from genai_tui.run import Run
 from genai_tui.widgets.draft import completed
 from genai_tui.widgets.form import Key
 from genai_tui.widgets.form_fields import Field, Section
@@ -59,9 +60,10 @@ class PlayDraft:
     watch: bool
     labels: tuple[str, ...] = ()
 
-    def words(self, run: str) -> list[str]:
+    def words(self, run: Run) -> list[str]:
         """The command that draws the same."""
-        return sample_words(run, self.step, self.request, self.labels)
+        words = sample_words(run.id, self.step, self.request, self.labels)
+        return [in_store(words[0], run.path.parent), *words[1:]]
 
 
 def sections(checkpoints: Checkpoints, knobs: Sequence[Knob]) -> list[Section]:
