@@ -105,10 +105,7 @@ class Collection:
 
 def _played(path: Path) -> list[Drawn]:
     """What was kept of the run's playground."""
-    return [
-        Drawn(one.kept.step, one.path, asked=True, t=one.kept.t)
-        for one in playground.results(Run(path))
-    ]
+    return [one.drawn for one in playground.results(Run(path))]
 
 
 @dataclass(frozen=True, slots=True)

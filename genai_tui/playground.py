@@ -18,6 +18,7 @@ from msgspec import Struct, field
 
 from backends.knob import Knob
 from backends.records import UNREADABLE, Modality, SampleRequest, Step
+from genai_tui import sample_files
 from genai_tui.regular import opened
 from genai_tui.run import Run, RunError
 
@@ -159,6 +160,11 @@ class Result(Struct, frozen=True, kw_only=True):
     path: str
     kept: Kept
 
+    @property
+    def drawn(self) -> sample_files.Drawn:
+        """Its samples, beside those of the run's steps."""
+        return sample_files.Drawn(self.kept.step, self.path, asked=True, t=self.kept.t)
+
 
 def folder_of(run: Run, id: str) -> Path:
     """Where a result is, or will be.
@@ -172,6 +178,11 @@ def folder_of(run: Run, id: str) -> Path:
     if not folder.resolve().is_relative_to(run.path.resolve()):
         raise RunError(f"{folder} leads out of the run: remove it")
     return folder / id
+
+
+def is_result(relative: str) -> bool:
+    """Whether a folder of a run is one of its playground's results."""
+    return relative.startswith(f"{FOLDER}/")
 
 
 def results(run: Run) -> list[Result]:
@@ -236,14 +247,15 @@ class Tokens(Struct, frozen=True, kw_only=True):
     tokens: list[Token]
 
 
-def frames(run: Run, result: Result, what: str) -> list[Path]:
+def frames(run: Run, id: str, what: str) -> list[Path]:
     """The pictures of a drawing on its way, the first first.
 
     Args:
+        id: the result's.
         what: "meant", as the model took them to become, or "seen", as the network saw them.
     """
-    watch = folder_of(run, result.id) / WATCH
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, RunError):
+        watch = folder_of(run, id) / WATCH
         return sorted(path for path in watch.iterdir() if path.match(f"{what}-*.png"))
     return []
 

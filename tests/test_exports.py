@@ -13,6 +13,7 @@ from PIL import Image
 from backends.records import SampleRequest
 from genai_tui.exports.files import ExportError
 from genai_tui.exports.samples import Subject, export, kinds
+from genai_tui.playground import Kept, results
 from genai_tui.sample_files import listing
 from genai_tui.store import Run, Store
 
@@ -161,3 +162,59 @@ def test_the_command_refuses_in_one_sentence(cli: Cli, clothes: Run, tmp_path: P
     cli("export", "latest", "--out", str(taken)).refused("never overwritten")
     cli("export", "latest", "--out", str(taken / "below")).refused("can be no folder")
     assert [path.name for path in tmp_path.iterdir()] == ["runs", "taken.png"]
+
+
+# --------------------------------------------------------------------------- of a playground
+
+
+@pytest.fixture
+def played(clothes: Run) -> Run:
+    """A run in whose playground a flow was watched, and once nobody did."""
+    source = clothes.path / "samples/step-000400"
+    for id, watched in (("20260101-100000-0001a", True), ("20260101-100001-0001b", False)):
+        folder = clothes.path / "playground" / id
+        (folder / "watch").mkdir(parents=True)
+        for index in range(4):
+            (folder / f"{index:03d}.png").write_bytes((source / f"{index:03d}.png").read_bytes())
+        kept = Kept(step=400, t=1.0, request=SampleRequest(count=4, seed=3))
+        (folder / "request.json").write_bytes(msgspec.json.encode(kept))
+        for moment in range(3 if watched else 0):
+            way = np.full((56, 56), 60 * moment, np.uint8)
+            Image.fromarray(way).save(folder / f"watch/meant-{moment:04d}.png")
+    return clothes
+
+
+def test_a_gif_of_a_playground_shows_how_it_came_about(
+    cli: Cli, played: Run, tmp_path: Path
+) -> None:
+    told = cli(
+        *("export", "latest", "--playground", "20260101-100000-0001a", "--what", "gif"),
+        *("--out", str(tmp_path / "way.gif")),
+    )
+    assert told.status == 0
+    greys = list[int]()
+    with Image.open(tmp_path / "way.gif") as moments:
+        assert moments.n_frames == 4  # type: ignore[attr-defined]
+        for moment in range(3):
+            moments.seek(moment)
+            greys.append(int(np.asarray(moments.convert("L"))[:56, :56].mean()))
+    assert greys == pytest.approx([0, 60, 120], abs=2)
+
+
+def test_of_what_nobody_watched_there_is_no_gif(cli: Cli, played: Run, tmp_path: Path) -> None:
+    (latest,) = (one for one in results(played) if one.id.endswith("b"))
+    assert kinds([Subject(played, latest.drawn)]) == ["png", "sheet"]
+    told = cli("export", "latest", "--playground", "latest", "--what", "gif", "--out", "x")
+    told.refused("nobody watched", "png or sheet")
+    assert not Path("x").exists()
+
+
+def test_results_that_are_not_there_are_told_with_those_that_are(cli: Cli, played: Run) -> None:
+    wanted = ("export", "latest", "--out", "x", "--playground")
+    cli(*wanted, "nothing").refused("no nothing", "20260101-100001-0001b")
+    cli(*wanted, "latest", "--step", "400").refused("--step", "--playground", "give one")
+
+
+def test_a_playground_without_results_is_said_to_be_that(cli: Cli, clothes: Run) -> None:
+    told = cli("export", "latest", "--playground", "latest", "--out", "x")
+    told.refused("nothing was drawn in the playground of")

@@ -162,7 +162,7 @@ def test_a_flow_shows_what_it_means_at_every_step(flow: Warm) -> None:
     flow.heard.clear()
     flow.draw("way", steps=6)
     kept = next(one for one in results(flow.run) if one.id == "way")
-    assert len(frames(flow.run, kept, "meant")) == len(frames(flow.run, kept, "seen")) == 6
+    assert len(frames(flow.run, kept.id, "meant")) == len(frames(flow.run, kept.id, "seen")) == 6
     told = [one for one in flow.heard if isinstance(one, Advanced)]
     assert [one.share for one in told] == sorted({one.share for one in told})
     assert told[-1].share == 1
@@ -173,7 +173,7 @@ def test_a_flow_shows_what_it_means_at_every_step(flow: Warm) -> None:
 def test_of_a_long_way_few_pictures_are_kept(flow: Warm) -> None:
     flow.draw("long", steps=100, count=1)
     kept = next(one for one in results(flow.run) if one.id == "long")
-    numbers = [int(path.stem[-4:]) for path in frames(flow.run, kept, "meant")]
+    numbers = [int(path.stem[-4:]) for path in frames(flow.run, kept.id, "meant")]
     assert numbers == list(range(0, 100, numbers[1]))
     assert 24 <= len(numbers) <= 48
 

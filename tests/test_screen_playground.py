@@ -1,6 +1,7 @@
 """The playground as a user has it: keys in, requests, pictures and texts out."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import build_runs
@@ -427,3 +428,44 @@ def test_the_picture_of_pictures(store: Store, size: tuple[int, int], snap_compa
 def test_the_picture_of_tokens(store: Store, size: tuple[int, int], snap_compare: Any) -> None:
     play = Play(store, GPT, "text", theme="textual-light")
     picture(play, size, snap_compare, "tab", "tab", "w", "right", "right")
+
+
+# --------------------------------------------------------------------------- taking away
+
+
+def exported(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def test_e_saves_what_is_shown_or_the_tile_alone_or_the_result_in_the_list(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    play = Play(store, FLOW)
+    async with play.app.run_test(size=(120, 40)) as pilot:
+        await play.open(pilot)
+        await pilot.press("E")  # a letter, while the form is typed into
+        assert exported(folder) == []
+        await play.press(pilot, "ctrl+s")
+        first = play.sampler.drawn[-1].id
+        await play.press(pilot, "ctrl+n")
+        play.gallery.focus()
+        await pilot.press("E")
+        await until(pilot, lambda: "png" in screen_text(play.app))
+        await pilot.press("enter")
+        await until(pilot, lambda: len(exported(folder)) == 1)
+        await pilot.press("right", "enter", "E")
+        await until(pilot, lambda: "sample 2" in screen_text(play.app))
+        await pilot.press("enter")
+        await until(pilot, lambda: len(exported(folder)) == 2)
+        play.kept.focus()
+        await pilot.press("down", "E")
+        await until(pilot, lambda: "how it came about" in screen_text(play.app))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: len(exported(folder)) == 3)
+    second = play.sampler.drawn[-1].id
+    assert exported(folder) == sorted(
+        [f"shoes-{second}.png", f"shoes-{second}-001.png", f"shoes-{first}-way.gif"]
+    )

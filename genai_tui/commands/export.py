@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from genai_tui import sample_files
+from genai_tui import playground, sample_files
 from genai_tui.commands.options import AsJson, RunName, run_of
 from genai_tui.commands.output import busy, document, say
 from genai_tui.errors import MISUSE, UserError
@@ -15,6 +15,9 @@ from genai_tui.visible import visible
 
 if TYPE_CHECKING:
     from genai_tui.exports.samples import Subject, What
+
+NAMED = 5
+"""Results that are told where there is not the one that is wanted."""
 
 
 def export(
@@ -33,6 +36,14 @@ def export(
         ),
     ] = None,
     step: Annotated[int | None, typer.Option(min=0, help="Of which step; else the newest.")] = None,
+    played: Annotated[
+        str | None,
+        typer.Option(
+            "--playground",
+            metavar="ID",
+            help="What was drawn in its playground: the name of its folder, or latest.",
+        ),
+    ] = None,
     tile: Annotated[
         int | None, typer.Option(min=1, help="One sample of the step, by its number.")
     ] = None,
@@ -41,10 +52,13 @@ def export(
     """Save samples that a training has drawn.
 
     Without --what pictures are saved as png, sounds as wav and texts as jsonl. A gif shows how all
-    steps until --step went. No file is ever overwritten.
+    steps until --step went, or how a drawing of the playground came about. No file is ever
+    overwritten.
     """
     found = run_of(context, run)
-    drawn = _at(found, step)
+    if played is not None and step is not None:
+        raise UserError("--step and --playground are two places: give one", status=MISUSE)
+    drawn = _at(found, step) if played is None else _result(found, played)
     from genai_tui.exports import samples as exports
 
     subject = exports.Subject(found, drawn, None if tile is None else tile - 1)
@@ -72,6 +86,19 @@ def _at(run: Run, step: int | None) -> Drawn:
             return drawn
     known = ", ".join(f"{one.step:,}" for one in there[-20:])
     sentence = f"run {run.label} has no samples of step {step:,}; there are {known}"
+    raise UserError(sentence, status=MISUSE)
+
+
+def _result(run: Run, id: str) -> Drawn:
+    """What was drawn in the playground of a run."""
+    there = playground.results(run)
+    if not there:
+        raise UserError(f"nothing was drawn in the playground of {run.label}", status=MISUSE)
+    for result in there:
+        if id in (result.id, "latest"):
+            return result.drawn
+    known = ", ".join(result.id for result in there[:NAMED])
+    sentence = f"the playground of {run.label} has no {visible(id)}; the newest are {known}"
     raise UserError(sentence, status=MISUSE)
 
 

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 
-from genai_tui import sample_files
+from genai_tui import playground, sample_files
 from genai_tui.classes import known_classes
 from genai_tui.errors import MISUSE
-from genai_tui.exports import files, sheets
+from genai_tui.exports import files, sheets, ways
 from genai_tui.exports.files import ExportError
 from genai_tui.exports.sheets import Captioned
 from genai_tui.images.tonemap import Picture, PictureError, load
@@ -70,14 +70,39 @@ class Subject:
         tile = "" if self.tile is None else f" · sample {self.tile + 1}"
         return f"{self.run.label} · step {self.drawn.step:,}{tile}"
 
+    @property
+    def is_played(self) -> bool:
+        """Whether it was drawn in a playground, and belongs to no course of steps."""
+        return playground.is_result(self.drawn.relative)
+
+    @property
+    def can_be(self) -> tuple[What, ...]:
+        """What it can be exported as."""
+        fitting = _OF_KIND.get(self.files.kind, ())
+        if self.is_played and "gif" in fitting and not self.way.moments:
+            return tuple(what for what in fitting if what != "gif")
+        return fitting
+
+    @property
+    def way(self) -> ways.Way:
+        """How a result of a playground came about."""
+        return ways.find(self.run, self.drawn.relative, self.files, self.told.request)
+
     def only(self, paths: Sequence[Path]) -> Sequence[Path]:
         """All of them, or the one that is meant."""
         return paths if self.tile is None else paths[self.tile : self.tile + 1]
 
 
+def meaning(what: What, subjects: Sequence[Subject]) -> str:
+    """What becomes of these samples, in a few words."""
+    if what == "gif" and all(subject.is_played for subject in subjects):
+        return "how it came about, moment by moment"
+    return MEANINGS[what]
+
+
 def kinds(subjects: Sequence[Subject]) -> list[What]:
     """What all of these can be exported as."""
-    fitting = [_OF_KIND.get(subject.files.kind, ()) for subject in subjects]
+    fitting = [subject.can_be for subject in subjects]
     return [what for what in WHATS if fitting and all(what in each for each in fitting)]
 
 
@@ -94,10 +119,8 @@ def export(what: What, subjects: Sequence[Subject], out: Path) -> list[Path]:
     for subject in subjects:
         if not subject.files:
             raise ExportError(f"the samples of {subject.caption} are no longer on disk")
-        if what not in _OF_KIND[subject.files.kind]:
-            fitting = " or ".join(_OF_KIND[subject.files.kind])
-            sentence = f"{subject.caption} is {subject.files.kind}: export it as {fitting}"
-            raise ExportError(sentence, status=MISUSE)
+        if what not in subject.can_be:
+            raise ExportError(_unfit(what, subject), status=MISUSE)
     made = list(_MAKERS[what](subjects))
     if out.suffix.lower() == SUFFIXES[what] and not out.is_dir():
         if len(made) != 1:
@@ -105,6 +128,13 @@ def export(what: What, subjects: Sequence[Subject], out: Path) -> list[Path]:
             raise ExportError(sentence, status=MISUSE)
         return [_guarded(files.write, out, made[0])]
     return [_guarded(files.write_beside, out / one.name, one) for one in made]
+
+
+def _unfit(what: What, subject: Subject) -> str:
+    fitting = " or ".join(subject.can_be)
+    if what in _OF_KIND[subject.files.kind]:
+        return f"nobody watched how {subject.caption} came about: export it as {fitting}"
+    return f"{subject.caption} is {subject.files.kind}: export it as {fitting}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +160,12 @@ def _pngs(subjects: Sequence[Subject]) -> Iterator[Making]:
 
 
 def _gifs(subjects: Sequence[Subject]) -> Iterator[Making]:
-    """One a run, until the last of its steps that are meant."""
-    last = {subject.run.id: subject for subject in sorted(subjects, key=lambda s: s.drawn.step)}
+    """One a run, until the last of its steps that are meant; one a result of a playground."""
+    for subject in subjects:
+        if subject.is_played:
+            yield Making(f"{subject.stem}-way.gif", partial(_fill_gif, subject))
+    trained = [subject for subject in subjects if not subject.is_played]
+    last = {subject.run.id: subject for subject in sorted(trained, key=lambda s: s.drawn.step)}
     for subject in last.values():
         name = slug(subject.run.label)
         tile = "" if subject.tile is None else f"-{subject.tile:03d}"
@@ -194,6 +228,17 @@ def _fill_gif(subject: Subject, file: BinaryIO) -> None:
 
 
 def _frames(subject: Subject) -> Iterator[Captioned]:
+    return _moments(subject) if subject.is_played else _steps(subject)
+
+
+def _moments(subject: Subject) -> Iterator[Captioned]:
+    way = subject.way
+    for at in range(way.moments):
+        caption = f"{subject.caption} · {at + 1} of {way.moments}"
+        yield Captioned(way.picture(at, subject.tile), caption)
+
+
+def _steps(subject: Subject) -> Iterator[Captioned]:
     """The steps of the run's own schedule; what commands asked for are other samples."""
     drawn_until = [
         drawn

@@ -11,7 +11,8 @@ from textual.widgets import Input
 
 from genai_tui.feed import Feed
 from genai_tui.gallery import VIEWS, Collection, Item, Shelves, held, shelved
-from genai_tui.screens.keeping import Chosen, Keeping, quiet
+from genai_tui.screens.exporting import Chosen
+from genai_tui.screens.keeping import Keeping, quiet
 from genai_tui.stars import Keepsake
 from genai_tui.store import Run, Store, Summary
 from genai_tui.widgets.field import Field, entitle

@@ -1,42 +1,18 @@
 """What every screen with samples in its hand can do with them: star, note, copy the path, play."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, cast
+from typing import ClassVar
 
 from textual import work
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.reactive import Reactive
-from textual.screen import Screen
 from textual.widget import Widget
 
 from genai_tui import sample_files, stars
 from genai_tui.player import Player, PlayError
-from genai_tui.sample_files import Drawn
-from genai_tui.settings import Settings, exports_dir
+from genai_tui.screens.exporting import Chosen, Exporting
 from genai_tui.stars import Keepsake
-from genai_tui.store import Run, RunError
-from genai_tui.visible import visible
-
-if TYPE_CHECKING:
-    from genai_tui.exports.samples import Subject, What
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The samples that keys are about: of one step, or one of them."""
-
-    run: Run
-    drawn: Drawn
-    tile: int | None = None
-
-
-class Preferring(Protocol):
-    """What this needs of the App."""
-
-    settings: Settings
+from genai_tui.store import RunError
 
 
 def quiet(key: str, action: str, name: str, tooltip: str, id: str) -> Binding:
@@ -44,14 +20,13 @@ def quiet(key: str, action: str, name: str, tooltip: str, id: str) -> Binding:
     return Binding(key, action, name, show=False, tooltip=tooltip, id=id)
 
 
-class Keeping(Screen[None]):
+class Keeping(Exporting):
     """A screen whose keys keep and take away the samples that `chosen` names."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("asterisk", "star", "star", tooltip="Star it, to find it again", id="samples.star"),
         quiet("e", "note", "note", "Write a note to it", "samples.note"),
         quiet("y", "copy", "copy path", "Copy its path", "samples.copy"),
-        Binding("E", "export", "export", tooltip="Save it as a file", id="samples.export"),
         quiet("o", "play", "play sound", "Play the sound; again: silence", "samples.sound"),
     ]
 
@@ -76,15 +51,6 @@ class Keeping(Screen[None]):
         """All keepsakes of a run, after a change."""
         raise NotImplementedError
 
-    @property
-    def studio(self) -> App[object]:
-        return cast(App[object], self.app)
-
-    def say(self, sentence: str, *, severe: bool = False) -> None:
-        """A notice; what it says may come from anywhere."""
-        level = "error" if severe else "information"
-        self.notify(visible(sentence), severity=level, markup=False)
-
     def on_unmount(self) -> None:
         self._player.stop()
 
@@ -105,53 +71,6 @@ class Keeping(Screen[None]):
             self._player.stop()
         elif self.chosen is not None:
             self._play(self.chosen)
-
-    def action_export(self) -> None:
-        if self.selected:
-            self._look_through(self.selected)
-
-    @work(thread=True, group="exports")
-    def _look_through(self, selected: Sequence[Chosen]) -> None:
-        """What the samples can be exported as, which their files tell."""
-        from genai_tui.exports.samples import Subject, kinds
-
-        subjects = [Subject(one.run, one.drawn, one.tile) for one in selected]
-        self.studio.call_from_thread(self._ask_what, subjects, kinds(subjects))
-
-    def _ask_what(self, subjects: "Sequence[Subject]", fitting: "Sequence[What]") -> None:
-        if not fitting:
-            self.say("These samples cannot be exported together.", severe=True)
-            return
-        from genai_tui.exports.samples import MEANINGS
-        from genai_tui.screens.choose import Answer, Choose
-
-        folder = self.exports
-        what = subjects[0].caption if len(subjects) == 1 else f"{len(subjects)} samples"
-        question = f"Export {what} into {folder} as"
-        answers = [Answer(one, one, MEANINGS[one]) for one in fitting]
-
-        def then(chosen: str | None) -> None:
-            if chosen is not None:
-                self._export(cast("What", chosen), subjects, folder)
-
-        self.studio.push_screen(Choose(question, answers), then)
-
-    @work(thread=True, group="exports")
-    def _export(self, what: "What", subjects: "Sequence[Subject]", folder: Path) -> None:
-        from genai_tui.exports.samples import ExportError, export
-
-        try:
-            made = export(what, subjects, folder)
-        except (ExportError, RunError) as error:
-            self._tell(f"Not exported: {error}", severe=True)
-        else:
-            more = f" and {len(made) - 1} more" if len(made) > 1 else ""
-            self._tell(f"Exported {made[0]}{more}")
-
-    @property
-    def exports(self) -> Path:
-        """The folder that files go to."""
-        return exports_dir(cast("Preferring", self.studio).settings)
 
     @work(thread=True, group="keepsakes")
     def _star(self, chosen: Chosen) -> None:
@@ -205,10 +124,6 @@ class Keeping(Screen[None]):
             self._tell(f"Not played: {error}", severe=True)
         else:
             self._tell(f"{name} plays {found[number]}")
-
-    def _tell(self, sentence: str, *, severe: bool = False) -> None:
-        """Says something from a thread."""
-        self.studio.call_from_thread(self.say, sentence, severe=severe)
 
 
 def _kept(chosen: Chosen) -> Keepsake:

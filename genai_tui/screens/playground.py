@@ -17,6 +17,7 @@ from genai_tui.command_line import wrapped
 from genai_tui.player import Player, PlayError
 from genai_tui.playground import Advanced, Drawn, Opened, Refused, Result, Wrote
 from genai_tui.run import Run, RunError
+from genai_tui.screens.exporting import Chosen, Exporting
 from genai_tui.screens.sampling import Begin, Sampling
 from genai_tui.visible import visible
 from genai_tui.widgets.config_form import FILTER_TOOLTIP, ConfigForm
@@ -44,7 +45,7 @@ def _binding(key: str, action: str, name: str, tooltip: str, *, show: bool = Tru
     return Binding(key, action, name, show=show, tooltip=tooltip, id=f"playground.{action}")
 
 
-class PlaygroundScreen(Sampling):
+class PlaygroundScreen(Sampling, Exporting):
     """Turns the form into drawings; widgets are told what to show of them."""
 
     CSS_PATH = "playground.tcss"
@@ -106,7 +107,7 @@ class PlaygroundScreen(Sampling):
         entitle(self._form, "ask")
         self._showing.say("ctrl+s draws what the form asks for · enter on a kept result repeats it")
         self._form.focus()
-        self.say("looking for checkpoints…")
+        self.report("looking for checkpoints…")
         self.action_look()
         self.set_interval(LOOK_SECONDS, self._look_for_checkpoints)
         self._ask_catalogue()
@@ -140,7 +141,7 @@ class PlaygroundScreen(Sampling):
         if event.checkpoints != self._checkpoints:
             self._take_checkpoints(event.checkpoints)
         if not self._checkpoints.steps:
-            self.say("no checkpoint yet: c on the run's screen writes one, ctrl+r looks again")
+            self.report("no checkpoint yet: c on the run's screen writes one, ctrl+r looks again")
         elif self.opened is None and self.drawing is None:
             newest = self._checkpoints.steps[-1]
             self.open_checkpoint(newest if self._step is None else self._step)
@@ -277,22 +278,38 @@ class PlaygroundScreen(Sampling):
         if not self.stop_drawing():
             self.post_message(self.Closed())
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """``E`` is a letter while the form has the focus."""
+        if action == "export":
+            return self.is_mounted and not self._form.has_focus and bool(self.selected)
+        return super().check_action(action, parameters)
+
+    @property
+    def selected(self) -> Sequence[Chosen]:
+        """The result under the cursor of the list, or the one that is shown, or a tile of it."""
+        kept = self.query_one(KeptList)
+        result = kept.chosen if kept.has_focus else self._showing.result
+        if result is None:
+            return []
+        tile = None if kept.has_focus else self._showing.alone
+        return [Chosen(self.run, result.drawn, tile)]
+
     # ------------------------------------------------------------------ what the sampler tells
 
     def take_opened(self, told: Opened) -> None:
         self._know(told.knobs)
         if self.drawing is None:
-            self.say(f"warm on {told.device}")
+            self.report(f"warm on {told.device}")
 
     def take_news(self, told: Advanced | Wrote) -> None:
         if isinstance(told, Wrote):
             self._showing.grow(told)
         else:
-            self.say(f"drawing · {told.share:.0%}")
+            self.report(f"drawing · {told.share:.0%}")
             self._showing.follow(told)
 
     def take_drawn(self, told: Drawn) -> None:
-        self.say(f"{told.count} samples in {told.seconds:.2g} s")
+        self.report(f"{told.count} samples in {told.seconds:.2g} s")
         self._read_results(told.id)
 
     def take_end(self) -> None:
@@ -320,6 +337,7 @@ class PlaygroundScreen(Sampling):
     def _mark_shown(self, event: Showing.Shown) -> None:
         kept = self.query_one(KeptList)
         kept.show(kept.results, at=event.result.id)
+        self.refresh_bindings()
 
     @on(KeptList.Wanted)
     def _repeat(self, event: KeptList.Wanted) -> None:
@@ -352,7 +370,7 @@ class PlaygroundScreen(Sampling):
         values = refilled(self._checkpoints, self._knobs, step, request)
         self._form.fill({**values, WATCH: self._form.text(*WATCH)})
 
-    def say(self, sentence: str) -> None:
+    def report(self, sentence: str) -> None:
         try:
             spec = self.run.spec()
             what = f"{spec.model} · {spec.dataset}"

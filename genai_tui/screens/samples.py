@@ -12,7 +12,8 @@ from genai_tui.classes import known_classes
 from genai_tui.feed import Feed
 from genai_tui.sample_files import Drawn
 from genai_tui.screens.comparing import Comparing
-from genai_tui.screens.keeping import Chosen, quiet
+from genai_tui.screens.exporting import Chosen
+from genai_tui.screens.keeping import quiet
 from genai_tui.stars import Keepsake
 from genai_tui.store import Run, Store
 from genai_tui.widgets.field import entitle

@@ -70,7 +70,7 @@ class Sampling(Screen[None]):
 
     # ------------------------------------------------------------------ what a subclass shows
 
-    def say(self, sentence: str) -> None:
+    def report(self, sentence: str) -> None:
         """Says what the sampler is doing."""
         raise NotImplementedError
 
@@ -118,13 +118,13 @@ class Sampling(Screen[None]):
 
     def _await(self, what: str) -> None:
         self._awaited, self._since = what, time.monotonic()
-        self.say(f"{what}…")
+        self.report(f"{what}…")
 
     def _tell_wait(self) -> None:
         """A start takes an import of PyTorch, and longer beside a training, to which it gives way:
         so long as nothing is heard, the seconds are told."""
         if self._awaited:
-            self.say(f"{self._awaited} · {time.monotonic() - self._since:.0f} s")
+            self.report(f"{self._awaited} · {time.monotonic() - self._since:.0f} s")
 
     # ------------------------------------------------------------------ hearing
 
@@ -137,7 +137,7 @@ class Sampling(Screen[None]):
         self._awaited = ""
         if isinstance(told, str):
             self.drawing, self.opened = None, None
-            self.say(told)
+            self.report(told)
             self.complain(f"{told}; the next drawing starts another")
         elif isinstance(told, Opened):
             self.opened = told.step
@@ -159,7 +159,7 @@ class Sampling(Screen[None]):
     def _take_refusal(self, told: Refused) -> None:
         mine = self.drawing is not None and told.id == self.drawing.id
         if mine or not told.id:
-            self.say(told.why)
+            self.report(told.why)
         if told.why != "stopped":
             self.complain(told.why)
         if mine:

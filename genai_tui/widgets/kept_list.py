@@ -54,6 +54,11 @@ class KeptList(OptionList):
     def results(self) -> Sequence[Result]:
         return self._results
 
+    @property
+    def chosen(self) -> Result | None:
+        """The one under the cursor."""
+        return None if self.highlighted is None else self._results[self.highlighted]
+
     def show(self, results: Sequence[Result], at: str = "") -> None:
         """Lists ``results``; the cursor goes to the one with the id ``at``, or stays."""
         mine = at or (self._results[self.highlighted or 0].id if self._results else "")
@@ -70,8 +75,8 @@ class KeptList(OptionList):
         self.post_message(self.Wanted(self._results[event.option_index]))
 
     def action_delete(self) -> None:
-        if self.highlighted is not None:
-            self.post_message(self.Unwanted(self._results[self.highlighted]))
+        if self.chosen is not None:
+            self.post_message(self.Unwanted(self.chosen))
 
 
 def _line(result: Result) -> list[str | tuple[str, str]]:

@@ -11,12 +11,11 @@ import numpy as np
 
 from genai_tui.images.detect import Mode
 from genai_tui.images.grid import GAP_COLOR, GridLayout, compose, layout
+from genai_tui.images.moments import moment
 from genai_tui.images.tonemap import Picture, PictureError, load
 
 CURSOR_COLOR = (230, 159, 0)
 """Okabe and Ito's orange: it stands out from pictures for everybody."""
-FOLLOWED = 16
-"""Samples in a picture of the way, row by row in a square; see genai_tui.watched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,23 +97,7 @@ def scene(drawn: Drawn, look: Look, width: int, height: int, mode: Mode) -> Scen
 def _moment(drawn: Drawn, look: Look) -> Picture:
     assert look.moment is not None
     ways = drawn.seen if look.raw and drawn.seen else drawn.meant
-    count = min(len(drawn.tiles), FOLLOWED)
-    columns = math.ceil(math.sqrt(count))
-    if look.moment >= len(ways):
-        whole = compose([load(path) for path in drawn.tiles[:count]], columns, 0)
-    else:
-        whole = load(ways[look.moment])
-    return _cut(whole, look.tile, columns, count) if look.alone else whole
-
-
-def _cut(whole: Picture, tile: int, columns: int, count: int) -> Picture:
-    """One tile of a picture of ``count`` without gaps; all of it, if the tile is not in it."""
-    rows = math.ceil(count / columns)
-    height, width = whole.shape[0] // rows, whole.shape[1] // columns
-    if tile >= count or not height or not width:
-        return whole
-    top, left = tile // columns * height, tile % columns * width
-    return whole[top : top + height, left : left + width]
+    return moment(ways, drawn.tiles, look.moment, look.tile if look.alone else None)
 
 
 def _page(paths: Sequence[Path], tile: int, width: int, height: int, mode: Mode) -> Scene:

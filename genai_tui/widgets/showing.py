@@ -50,6 +50,12 @@ class Showing(Vertical):
     def on_mount(self) -> None:
         self._put_up(Gallery)
 
+    @property
+    def alone(self) -> int | None:
+        """The tile that is shown alone; None where all are, or texts."""
+        gallery = self.query_one(Gallery)
+        return gallery.look.tile if gallery.display and gallery.look.alone else None
+
     def say(self, sentence: str) -> None:
         """Shows a sentence where nothing has been drawn."""
         self._put_up(Gallery)
@@ -133,8 +139,8 @@ def _drawn(run: Run, result: Result, *, latent: bool) -> Drawn:
     folder, request = run.path / result.path, result.kept.request
     return Drawn(
         tiles=tuple(sample_files.find(run.path, result.path).pictures),
-        meant=tuple(playground.frames(run, result, "meant")),
-        seen=tuple(playground.frames(run, result, "seen")),
+        meant=tuple(playground.frames(run, result.id, "meant")),
+        seen=tuple(playground.frames(run, result.id, "seen")),
         walk=bool(request.interpolate),
         sounds=any(folder.glob("*.wav")),
         latent=latent and request.around is None and not request.interpolate,
