@@ -3,13 +3,13 @@
 import contextlib
 import os
 import subprocess
-import tempfile
 from pathlib import Path
 
 import msgspec
 
 from backends.records import Imported
 from genai_tui.errors import MISUSE, UserError
+from genai_tui.import_folder import hidden_folder
 from genai_tui.launch import last_sentence, worker_command
 
 SUFFIX = ".safetensors"
@@ -42,8 +42,8 @@ def convert(source: Path, target: Path, part: str = "") -> Imported:
     """
     _check(source)
     try:
-        with tempfile.TemporaryDirectory(prefix=".import-", dir=target.parent) as folder:
-            hidden = Path(folder) / target.name
+        with hidden_folder(target.parent) as folder:
+            hidden = folder / target.name
             told = _told(source, hidden, part)
             _give_name(hidden, target)
     except FileExistsError:

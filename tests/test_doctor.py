@@ -112,8 +112,23 @@ def test_what_an_interrupted_save_left_is_counted(store: Store) -> None:
     (left / "tensors-0.safetensors").write_bytes(b"x" * 2000)
     found = house.leftovers(store.root, runs)
     assert found.verdict == "warn"
-    assert "1 half-made folders, 2.0 kB" in found.found
+    assert "1 half-made folder, 2.0 kB" in found.found
     assert left.name in found.found
+
+
+def test_what_killed_imports_left_is_named_where_one_stands(
+    cli: Cli, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "catalogue", lambda refresh: CPU)
+    monkeypatch.chdir(tmp_path)
+    assert "imports  " not in cli("doctor").out
+    left = tmp_path / ".import-k3f9"
+    left.mkdir()
+    (left / "theirs.safetensors").write_bytes(b"x" * 2000)
+    os.utime(left, (0, 0))
+    (told,) = [each for each in cli("doctor", "--json").json if each["about"] == "imports"]
+    assert told["found"] == f"1 half-made folder, 2.0 kB: {left.name} in {tmp_path}"
+    assert "the next import to there sweeps them" in told["remedy"]
 
 
 class Usage(NamedTuple):

@@ -1,14 +1,16 @@
 """``genai-tui import``: weights that another program pickled become a safetensors file."""
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from cli_tools import inside, outside
+from cli_tools import PROGRAM, inside, outside
 from safetensors.torch import load_file
+from waiting import until
 
 from backends.diffusion.rectified_flow import RectifiedFlow
 from backends.foreign import ForeignError, convert
@@ -17,6 +19,7 @@ from backends.model import DataShape, Model
 from backends.records import Imported, Notice
 from backends.vae.conv import ConvVAE
 from backends.weights import begin_with
+from genai_tui.import_folder import abandoned, hidden_folder
 from genai_tui.store import Store
 
 SHAPE = DataShape("image", (1, 16, 16))
@@ -166,6 +169,38 @@ def test_no_is_one_sentence_and_changes_nothing(
     cli("import", str(source)).refused("is there already", "--to")
     cli("import", str(own), "--to", str(tmp_path / "y.safetensors")).refused("as it is")
     assert own.read_bytes() == b"mine"
+
+
+def test_what_a_killed_import_left_is_swept_by_the_next_and_one_under_way_is_not(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "weights.pt"
+    torch.save({"w": torch.ones(2)}, source)
+    killed = subprocess.Popen([*PROGRAM, "import", str(source)])
+    left = until(lambda: [*tmp_path.glob(".import-*")])
+    killed.kill()
+    killed.wait()
+    with hidden_folder(tmp_path) as busy:
+        for folder in (*left, busy):
+            os.utime(folder, (0, 0))
+        assert abandoned(tmp_path) == left
+        assert inside(store, capsys)("import", str(source)).status == 0
+        assert [*tmp_path.glob(".import-*")] == [busy]
+    assert not [*tmp_path.glob(".import-*")]
+
+
+def test_no_folder_but_a_left_one_of_ones_own_is_swept(tmp_path: Path) -> None:
+    kept = tmp_path / "mine"
+    kept.mkdir()
+    (tmp_path / ".import-link").symlink_to(kept)
+    (tmp_path / ".import-file").write_bytes(b"mine")
+    (tmp_path / ".import-young").mkdir()
+    os.utime(kept, (0, 0))
+    os.utime(tmp_path / ".import-file", (0, 0))
+    before = sorted(tmp_path.iterdir())
+    with hidden_folder(tmp_path):
+        pass
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_files_that_a_training_cannot_begin_with(

@@ -47,6 +47,7 @@ def look(store: Store, graphics: str | None) -> Iterator[Finding]:
     yield from house.states(runs, store.root)
     yield house.disk(store.root, runs)
     yield house.leftovers(store.root, runs)
+    yield from house.imports(Path.cwd(), store.root)
     yield box.clock(run.status.heartbeat for run in runs)
     yield box.logout()
     yield ok("settings", str(settings.settings_file()))

@@ -1,4 +1,4 @@
-"""The store of runs: who may read it, what is left over in it, whether the next checkpoints fit."""
+"""The store of runs: who may read it, what is left over there, whether the next checkpoints fit."""
 
 import os
 import shutil
@@ -9,6 +9,7 @@ from pathlib import Path
 from genai_tui import amounts
 from genai_tui.command_line import in_store
 from genai_tui.doctor.finding import Finding, fail, ok, warn
+from genai_tui.import_folder import abandoned
 from genai_tui.store import LIVE, Summary
 
 LEFT_OVER = (".tmp-*", ".del-*", "*/checkpoints/.tmp-*", "*/checkpoints/.del-*")
@@ -68,11 +69,25 @@ def leftovers(root: Path, runs: Sequence[Summary]) -> Finding:
     idle = [path for path in found if path.relative_to(root).parts[0] not in live]
     if not idle:
         return ok("leftovers", "none")
-    size = amounts.size(sum(map(_size, idle)))
-    shown = ", ".join(str(path.relative_to(root)) for path in idle[:SHOWN])
-    more = f" and {len(idle) - SHOWN} more" if len(idle) > SHOWN else ""
-    told = f"{len(idle)} half-made folders, {size}: {shown}{more}"
+    told = _half_made(idle, root)
     return warn("leftovers", told, "a resume sweeps those of its run; the rest may be deleted")
+
+
+def imports(*folders: Path) -> Iterator[Finding]:
+    """What killed imports have left in some folders; nothing where there is nothing."""
+    for folder in dict.fromkeys(folders):
+        left = abandoned(folder)
+        if left:
+            told = f"{_half_made(left, folder)} in {folder}"
+            yield warn("imports", told, "the next import to there sweeps them; they may be deleted")
+
+
+def _half_made(found: Sequence[Path], root: Path) -> str:
+    """How many folders, how large together, and the first by name."""
+    shown = ", ".join(str(path.relative_to(root)) for path in found[:SHOWN])
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    size = amounts.size(sum(map(_size, found)))
+    return f"{len(found)} half-made folder{'s' * (len(found) > 1)}, {size}: {shown}{more}"
 
 
 def states(runs: Sequence[Summary], root: Path) -> Iterator[Finding]:
