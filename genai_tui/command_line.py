@@ -31,6 +31,7 @@ def train_words(
     seed: int = 0,
     device: str = "auto",
     begin: str = "",
+    sweep: Mapping[str, str] | None = None,
 ) -> list[str]:
     """The command in quoted pieces that belong on one line each: an option with its value.
 
@@ -42,6 +43,7 @@ def train_words(
         seed: 0 is the default and is not said.
         device: "auto" is the default and is not said.
         begin: the run and the step whose weights it begins with; empty if none.
+        sweep: the knobs that have several values, those with commas between.
     """
     words = [f"{PROGRAM} train {shlex.quote(model)}"]
     words += [_option("--data", dataset)] if dataset else []
@@ -49,7 +51,8 @@ def train_words(
     words += [_option("--name", name)] if name else []
     words += [_option("--seed", str(seed))] if seed else []
     words += [_option("--device", device)] if device != "auto" else []
-    return words + [_option("--set", f"{knob}={text}") for knob, text in settings.items()]
+    words += [_option("--set", f"{knob}={text}") for knob, text in settings.items()]
+    return words + [_option("--sweep", f"{knob}={text}") for knob, text in (sweep or {}).items()]
 
 
 def sample_words(

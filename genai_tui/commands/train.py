@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 DEMO_STEPS = 500
 AT_ONCE = {"precision": "float32", "threads": "1"}
 """What a training would otherwise measure for some seconds before its first step."""
-LARGEST_SEED = 2**32 - 1
 
 Steps = Annotated[
     int | None, typer.Option(min=1, help="Optimizer steps to train.", show_default=False)
@@ -77,7 +76,7 @@ def train(
     ] = None,
     name: Annotated[str, typer.Option(help="What to call the run.")] = "",
     seed: Annotated[
-        int, typer.Option(min=0, max=LARGEST_SEED, help="Fixes all randomness of the run.")
+        int, typer.Option(min=0, max=sweeps.LARGEST_SEED, help="Fixes all randomness of the run.")
     ] = 0,
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda:0 ...", autocompletion=completion.devices)
@@ -223,15 +222,14 @@ def sweep_through(store: Store, wish: Wish, words: Sequence[str], as_json: bool)
     """
     from genai_tui import launch
 
-    combinations = sweeps.combinations(words)
-    twice = next((knob for knob in combinations[0] if knob in wish.settings), "")
-    if twice:
-        raise UserError(f"{visible(twice)} is both set and swept: say it once", status=MISUSE)
+    variants = sweeps.variants(
+        words, model=wish.model, settings=wish.settings, name=wish.name, seed=wish.seed
+    )
     planner = launch.Planner()
     try:
-        with busy(f"a worker looks at {len(combinations)} runs"):
+        with busy(f"a worker looks at {len(variants)} runs"):
             tag, made = sweeps.create(
-                combinations, lambda swept: _created(store, _swept(wish, swept), planner)
+                variants, lambda one: _created(store, _varied(wish, one), planner)
             )
     finally:
         planner.close()
@@ -247,20 +245,9 @@ def sweep_through(store: Store, wish: Wish, words: Sequence[str], as_json: bool)
     say(f"  see them  {visible(seen)}")
 
 
-def _swept(wish: Wish, swept: Mapping[str, str]) -> Wish:
+def _varied(wish: Wish, one: sweeps.Variant) -> Wish:
     """One run of a sweep."""
-    knobs = {knob: value for knob, value in swept.items() if knob != sweeps.SEED}
-    base = wish.name or wish.model.rpartition("/")[2]
-    seed = _seed(swept[sweeps.SEED]) if sweeps.SEED in swept else wish.seed
-    settings = {**wish.settings, **knobs}
-    return replace(wish, settings=settings, name=sweeps.name_of(base, swept), seed=seed)
-
-
-def _seed(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) <= LARGEST_SEED:
-        return int(text)
-    sentence = f"a seed is a whole number from 0 to {LARGEST_SEED:,}, not {text!r}"
-    raise UserError(sentence, status=MISUSE)
+    return replace(wish, settings=one.settings, name=one.name, seed=one.seed)
 
 
 def _created(store: Store, wish: Wish, planner: "Planner | None") -> Run:
