@@ -183,6 +183,14 @@ class StudioApp(NavigatingApp[None], TouringApp[None], AlarmHost[None], TidyingA
                 screen.point_to(event.run_id)
         self.open_run(event.run_id)
 
+    def on_new_run_screen_swept(self, event: "SweepMessage") -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, RunsScreen):
+                screen.point_to(event.ids[0])
+        self.go_home()
+        told = f"{len(event.ids)} runs are queued; the filter tag:{event.tag} shows them alone."
+        self.notify(told, markup=False)
+
     def on_new_run_screen_cancelled(self) -> None:
         self.pop_screen()
 
@@ -308,6 +316,13 @@ class RunMessage(Message):
     """What the App needs of a message about a run, whose module is loaded when it is wanted."""
 
     run_id: str
+
+
+class SweepMessage(Message):
+    """The same of a message about the runs of a sweep."""
+
+    tag: str
+    ids: Sequence[str]
 
 
 class StepMessage(RunMessage):

@@ -1,5 +1,6 @@
 """Many runs of one wish: every combination of some values of some knobs."""
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -137,3 +138,20 @@ def create(variants: Sequence[Variant], make: Callable[[Variant], Run]) -> tuple
             run.delete()
         raise
     return tag, made
+
+
+def queue(runs: Sequence[Run], start: Callable[[Run], None]) -> None:
+    """Lets the runs of a sweep stand in the queue; those that cannot are gone again.
+
+    Raises:
+        UserError: one could not be started, nor were those after it.
+    """
+    for place, run in enumerate(runs):
+        try:
+            start(run)
+        except RuntimeError as error:
+            for left in runs[place:]:
+                with contextlib.suppress(UserError):  # it may have begun in spite of all
+                    left.delete()
+            first = f"only {place} of {len(runs)} runs are queued: " if place else ""
+            raise UserError(f"{first}{error}") from None

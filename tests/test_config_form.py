@@ -1,5 +1,6 @@
 """The form of knobs: what keys do, what is said at once about what was typed, how it looks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -309,8 +310,19 @@ def test_another_spelling_of_the_default_is_no_change() -> None:
     assert not Field(MODEL, KNOBS[0], " 32.0 ").changed
 
 
+def test_a_knob_is_hidden_that_has_no_effect_in_one_run_of_a_sweep() -> None:
+    momentum = Knob(name="momentum", kind="float", default=0.9, only={"rule": ["sgd"]})
+    rule = Knob(name="rule", kind="choice", default="sgd", choices=["sgd", "adam"])
+    form = Form()
+    form.show([Section("train:a", "Training", (rule, momentum), swept=frozenset({"rule"}))])
+    assert [field.knob.name for field in form.shown] == ["rule", "momentum"]
+    form.type(",")
+    assert form.text(("train:a", "rule")) == "sgd,adam"
+    assert [field.knob.name for field in form.shown] == ["rule"]
+
+
 KEYS = st.one_of(
-    st.sampled_from("0123456789.-e nyl/é世"),
+    st.sampled_from("0123456789.-,e nyl/é世"),
     st.sampled_from(["left", "right", "back", "del", "clear", "reset", "undo", "up", "down", "/"]),
 )
 
@@ -318,7 +330,7 @@ KEYS = st.one_of(
 @given(st.lists(KEYS, max_size=60))
 def test_no_sequence_of_keys_breaks_the_form(keys: list[str]) -> None:
     form = Form()
-    form.show((RUN, MODEL))
+    form.show((RUN, replace(MODEL, swept=frozenset(knob.name for knob in KNOBS))))
     words = {
         "left": lambda: form.sideways(-1),
         "right": lambda: form.sideways(1),

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -234,8 +235,7 @@ def sweep_through(store: Store, wish: Wish, words: Sequence[str], as_json: bool)
     finally:
         planner.close()
     with _uninterrupted():
-        for run in made:
-            launch.start(run, queue=True)
+        sweeps.queue(made, partial(launch.start, queue=True))
     if as_json:
         document([{**described(run), "tags": [tag]} for run in made])
         return

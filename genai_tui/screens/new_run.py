@@ -1,5 +1,7 @@
 """The New run screen: pick a generator and its data, turn the knobs, see what it means, start."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar, cast
 
 from textual import events, on, work
@@ -12,10 +14,11 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from backends.records import Catalogue, Plan, PlanRequest
-from genai_tui import services
+from genai_tui import services, sweep
 from genai_tui.lineage import Fork
 from genai_tui.services import Services
-from genai_tui.store import Store
+from genai_tui.store import Run, Store
+from genai_tui.sweep import Variant
 from genai_tui.visible import visible
 from genai_tui.widgets.config_form import FILTER_TOOLTIP
 from genai_tui.widgets.draft import Draft
@@ -40,7 +43,7 @@ class NewRunScreen(Screen[None]):
     """Seconds without a change after which the planner is asked."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        _binding("ctrl+s", "start", "Start the run and watch it"),
+        _binding("ctrl+s", "start", "Start the run and watch it; the runs of a sweep queue"),
         _binding("ctrl+e", "queue", "Queue it until a GPU is free; without any, until the CPU is"),
         _binding("slash,ctrl+f", "filter", FILTER_TOOLTIP),
         _binding("escape", "back", "Back; nothing is started. Asks where something was changed"),
@@ -69,6 +72,14 @@ class NewRunScreen(Screen[None]):
         def __init__(self, run_id: str) -> None:
             super().__init__()
             self.run_id = run_id
+
+    class Swept(Message):
+        """The runs of a sweep wait for their turns and want to be listed."""
+
+        def __init__(self, tag: str, ids: Sequence[str]) -> None:
+            super().__init__()
+            self.tag = tag
+            self.ids = ids
 
     class Cancelled(Message):
         """The user went back."""
@@ -211,6 +222,7 @@ class NewRunScreen(Screen[None]):
             words=tuple(draft.words(self._store.root)) if draft else (),
             problem=self._obstacle or self._editor.problem,
             starting=self._starting,
+            runs=len(draft.variants()) if draft else 1,
         )
 
     # ------------------------------------------------------------------ keys
@@ -269,22 +281,32 @@ class NewRunScreen(Screen[None]):
     @work(thread=True, group="start")
     def _start(self, draft: Draft, queue: bool) -> None:
         try:
-            run = self._services.create(
-                self._store,
-                model=draft.model,
-                dataset=draft.dataset,
-                settings=draft.settings,
-                name=draft.name,
-                seed=draft.seed,
-                device=draft.device,
-                begin=draft.begin,
-                planner=self._planner,
-            )
-            self._services.start(run, queue=queue)
+            self.post_message(self._swept(draft) if draft.sweep else self._started(draft, queue))
         except RuntimeError as error:
             self.post_message(self.StartFailed(str(error)))
-        else:
-            self.post_message(self.Started(run.id))
+
+    def _started(self, draft: Draft, queue: bool) -> Started:
+        run = self._create(draft, draft.variants()[0])
+        self._services.start(run, queue=queue)
+        return self.Started(run.id)
+
+    def _swept(self, draft: Draft) -> Swept:
+        tag, runs = sweep.create(draft.variants(), partial(self._create, draft))
+        sweep.queue(runs, partial(self._services.start, queue=True))
+        return self.Swept(tag, [run.id for run in runs])
+
+    def _create(self, draft: Draft, one: Variant) -> Run:
+        return self._services.create(
+            self._store,
+            model=draft.model,
+            dataset=draft.dataset,
+            settings=one.settings,
+            name=one.name,
+            seed=one.seed,
+            device=draft.device,
+            begin=draft.begin,
+            planner=self._planner,
+        )
 
     @on(StartFailed)
     def _take_failure(self, message: StartFailed) -> None:

@@ -147,6 +147,10 @@ class ConfigForm(ScrollView, can_focus=True, inherit_bindings=False):
         """The texts that mean other values than the defaults, by section and name."""
         return self._form.changes()
 
+    def swept(self) -> dict[Key, list[str]]:
+        """The values of every field that has several, by section and name."""
+        return {field.key: field.values for field in self._form.swept()}
+
     @property
     def touched(self) -> int:
         """How many settings mean other values than those that they began with."""

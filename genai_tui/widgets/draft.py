@@ -10,6 +10,7 @@ from backends.records import Config, DatasetInfo, Device, ModelInfo, PlanRequest
 from genai_tui.annotations import NAME_LENGTH
 from genai_tui.command_line import in_store, train_words
 from genai_tui.lineage import Fork
+from genai_tui.sweep import SEED, Variant, variants
 from genai_tui.widgets.form import Key
 from genai_tui.widgets.form_fields import Section
 
@@ -32,6 +33,8 @@ class Draft:
         batch: items a step; 0 likewise.
         begin: the run and the step whose weights it begins with, as in RUN@STEP; empty if none.
         weights: the file of those weights.
+        sweep: the knobs that have several values, or the seed, in place of ``settings`` and
+            ``seed``; values with commas between. Of several steps or batches the first are told.
     """
 
     model: str
@@ -44,15 +47,30 @@ class Draft:
     batch: int = 0
     begin: str = ""
     weights: str = ""
+    sweep: dict[str, str] = field(default_factory=dict)
+
+    def variants(self) -> list[Variant]:
+        """The runs that it asks for: one, or those of its sweep."""
+        if not self.sweep:
+            return [Variant(self.settings, self.name, self.seed)]
+        return variants(
+            [f"{knob}={values}" for knob, values in self.sweep.items()],
+            model=self.model,
+            settings=self.settings,
+            name=self.name,
+            seed=self.seed,
+        )
 
     def request(self) -> PlanRequest:
-        """The question to the planner. The name changes nothing that it counts."""
+        """The question to the planner, of a sweep about its first run. The name changes nothing
+        that it counts."""
+        first = self.variants()[0]
         return PlanRequest(
             model=self.model,
             dataset=self.dataset,
-            settings=self.settings,
+            settings=first.settings,
             device=self.device,
-            seed=self.seed,
+            seed=first.seed,
             weights=self.weights,
         )
 
@@ -67,6 +85,7 @@ class Draft:
             seed=self.seed,
             device=self.device,
             begin=self.begin,
+            sweep=self.sweep,
         )
         return [in_store(words[0], root), *words[1:]]
 
@@ -84,13 +103,23 @@ def sections(
     """
     asked = [_path_section(dataset)] if dataset is not None and dataset.needs_path else []
     knobs = [
-        Section(f"model:{model.name}", "Model", tuple(model.knobs)),
-        Section(f"train:{model.name}", "Training", tuple(model.train_knobs)),
+        _knob_section(f"model:{model.name}", "Model", model.knobs),
+        _knob_section(f"train:{model.name}", "Training", model.train_knobs),
     ]
     if dataset is not None:
-        knobs.append(Section(f"data:{dataset.name}", "Data", tuple(dataset.knobs)))
+        knobs.append(_knob_section(f"data:{dataset.name}", "Data", dataset.knobs))
     made = [*asked, _run_section(devices), *_without_namesakes(knobs)]
     return made if fork is None else [_fork_section(fork), *_as_before(made, model, fork)]
+
+
+def _knob_section(id_: str, title: str, knobs: Sequence[Knob]) -> Section:
+    swept = frozenset(knob.name for knob in knobs if _can_be_swept(knob))
+    return Section(id_, title, tuple(knobs), swept=swept)
+
+
+def _can_be_swept(knob: Knob) -> bool:
+    """Whether a comma in its text can stand between two values, rather than in one."""
+    return knob.kind != "text" and not any("," in choice for choice in knob.choices)
 
 
 def draft(
@@ -99,8 +128,18 @@ def draft(
     values: Mapping[Key, str],
     changes: Mapping[Key, str],
     fork: Fork | None = None,
+    swept: Mapping[Key, Sequence[str]] | None = None,
 ) -> Draft:
-    """What the texts of a form without errors ask for."""
+    """What the texts of a form without errors ask for.
+
+    Args:
+        values: the text of every field.
+        changes: those of knobs that differ from their defaults.
+        swept: the values of the fields that have several.
+    """
+    several = swept or {}
+    values = {key: several[key][0] if key in several else text for key, text in values.items()}
+    changes = {key: text for key, text in changes.items() if key not in several}
     loop = f"train:{model.name}"
     step = values.get((FORK, "from"), NOTHING)
     begins = fork is not None and step != NOTHING
@@ -109,12 +148,13 @@ def draft(
         dataset=source(dataset, values),
         settings={name: text for (id_, name), text in changes.items() if ":" in id_},
         name=values.get((RUN, "name"), ""),
-        seed=_whole(values.get((RUN, "seed"))),
+        seed=0 if (RUN, SEED) in several else _whole(values.get((RUN, SEED))),
         device=values.get((RUN, "device")) or "auto",
         steps=_whole(values.get((loop, "steps"))),
         batch=_whole(values.get((loop, "batch_size"))),
         begin=f"{fork.run.id}@{step}" if fork and begins else "",
         weights=str(fork.weights[int(step)]) if fork and begins else "",
+        sweep={key[1]: ",".join(_plain_seeds(key, texts)) for key, texts in several.items()},
     )
 
 
@@ -134,6 +174,11 @@ def path_key(dataset: DatasetInfo) -> Key:
 
 def _whole(text: str | None) -> int:
     return int(float(text.replace("_", ""))) if text else 0
+
+
+def _plain_seeds(key: Key, texts: Sequence[str]) -> Sequence[str]:
+    """A seed is no knob, and is written in digits alone."""
+    return [str(_whole(text)) for text in texts] if key == (RUN, SEED) else texts
 
 
 def _path_section(dataset: DatasetInfo) -> Section:
@@ -171,7 +216,7 @@ def _run_section(devices: Sequence[Device]) -> Section:
             help="; ".join(["where it trains; auto: the fastest there is", *named]),
         ),
         Knob(
-            name="seed",
+            name=SEED,
             kind="int",
             default=0,
             low=0,
@@ -179,7 +224,7 @@ def _run_section(devices: Sequence[Device]) -> Section:
             help="of weights, order and noise",
         ),
     )
-    return Section(RUN, "Run", knobs)
+    return Section(RUN, "Run", knobs, swept=frozenset({SEED}))
 
 
 def _without_namesakes(made: Sequence[Section]) -> list[Section]:

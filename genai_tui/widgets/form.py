@@ -1,9 +1,12 @@
 """What a form of knobs holds and what keys do to it, without a screen."""
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 
 from backends.knob import idle
-from genai_tui.widgets.form_fields import Field, LineEdit, Section
+from genai_tui import sweep
+from genai_tui.widgets.form_fields import SEPARATOR, Field, LineEdit, Section
 
 Key = tuple[str, str]
 """A section's id and a knob's name."""
@@ -46,7 +49,7 @@ class Form:
             field.text = self._typed.get(field.key, field.base)
         self.fields = fields
         self.edit = None
-        self.revision += 1
+        self._revise()
         self._keep_cursor()
 
     def renew(self, sections: Sequence[Section]) -> None:
@@ -54,13 +57,13 @@ class Form:
         knobs = {(section.id, knob.name): knob for section in sections for knob in section.knobs}
         for field in self.fields:
             field.knob = knobs.get(field.key, field.knob)
-        self.revision += 1
+        self._revise()
 
     def learn(self, facts: Mapping[str, object]) -> None:
         """Takes what is known of the data: knobs without an effect on it are not shown."""
         if facts != self.facts:
             self.facts = facts
-            self.revision += 1
+            self._revise()
             self._keep_cursor()
 
     def fill(self, values: Mapping[Key, str]) -> None:
@@ -84,8 +87,13 @@ class Form:
         return [field for fields in by_section.values() for field in self._with_effect(fields)]
 
     def _with_effect(self, fields: Sequence[Field]) -> list[Field]:
-        texts = {field.knob.name: field.text for field in fields}
-        without = idle([field.knob for field in fields], {**texts, **self.facts})
+        """Those that have one in every run of a sweep: a worker refuses what has none."""
+        knobs = [field.knob for field in fields]
+        conditions = {name for knob in knobs for name in knob.only}
+        texts = {field.knob.name: field.values for field in fields if field.knob.name in conditions}
+        without: set[str] = set()
+        for one in itertools.islice(itertools.product(*texts.values()), sweep.MOST_RUNS):
+            without |= set(idle(knobs, {**dict(zip(texts, one, strict=True)), **self.facts}))
         return [field for field in fields if field.knob.name not in without]
 
     @property
@@ -100,6 +108,14 @@ class Form:
     def changes(self) -> dict[Key, str]:
         """The texts that mean other values than the defaults."""
         return {field.key: field.text.strip() for field in self.applying() if field.changed}
+
+    def swept(self) -> list[Field]:
+        """The fields that have several values."""
+        return [field for field in self.applying() if field.swept]
+
+    def runs(self) -> int:
+        """How many runs it takes to have every combination of values."""
+        return math.prod(len(field.values) for field in self.swept())
 
     def marked(self) -> int:
         """How many texts mean other values than those that they began with."""
@@ -160,6 +176,8 @@ class Form:
             return True
         if field is None or character in KEPT_FOR_BINDINGS:
             return False
+        if character == SEPARATOR:
+            return not field.options or field.sweepable
         return not field.options or character.isalnum() or character == " "
 
     def _is_begun(self, field: Field) -> bool:
@@ -173,7 +191,7 @@ class Form:
         if self.filtering:
             self.set_filter(self.filter + text)
         elif field is not None and field.options:
-            self._set(field, field.option_after(1) if text == " " else field.option_like(text))
+            self._set(field, _chosen(field, text))
         elif field is not None and (field.knob.kind == "text" or not text.isspace()):
             self._open(field, LineEdit("")).insert(text)
             self._take_edit(field)
@@ -193,6 +211,8 @@ class Form:
     def backspace(self) -> None:
         if self.filtering:
             self.set_filter(self.filter[:-1])
+        elif (chosen := self.field) is not None and chosen.options:
+            self._set(chosen, chosen.option_less())
         elif (field := self._line()) is not None:
             self._open(field, LineEdit(field.text)).backspace()
             self._take_edit(field)
@@ -266,4 +286,21 @@ class Form:
     def _set(self, field: Field, text: str) -> None:
         if field.text != text:
             field.text = self._typed[field.key] = text
-            self.revision += 1
+            self._revise()
+
+    def _revise(self) -> None:
+        """Something has changed: the last of the fields with several values says if they are too
+        many."""
+        self.revision += 1
+        swept = self.swept()
+        for field in self.fields:
+            field.excess = ""
+        if swept:
+            swept[-1].excess = sweep.too_many(self.runs())
+
+
+def _chosen(field: Field, key: str) -> str:
+    """What a key makes of options: space takes the next, a comma one more, a letter its own."""
+    if key == SEPARATOR:
+        return field.option_more()
+    return field.option_after(1) if key == " " else field.option_like(key)

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from backends.knob import Knob, plain, written
 
+SEPARATOR = ","
+"""Between the values of a knob that is swept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -16,6 +19,7 @@ class Section:
         complete: makes a longer text of one that was begun, as a shell does; None if nothing can.
         before: texts by name with which knobs begin instead of their defaults: those of the run
             that is forked.
+        swept: names of knobs that may have several values, commas between, for a run each.
     """
 
     id: str
@@ -24,15 +28,21 @@ class Section:
     required: frozenset[str] = frozenset()
     complete: Callable[[str], str] | None = None
     before: Mapping[str, str] = field(default_factory=dict[str, str])
+    swept: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
 class Field:
-    """A knob and the text that stands for its value."""
+    """A knob and the text that stands for its value, or for several.
+
+    Attributes:
+        excess: why its values are too many beside those of the others; empty if they are not.
+    """
 
     section: Section
     knob: Knob
     text: str
+    excess: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -57,11 +67,31 @@ class Field:
         """The sentence that says why the text is no value; empty if it is one."""
         if self.knob.name in self.section.required and not self.text.strip():
             return f"{self.knob.name} is needed: {self.knob.help}"
+        values = self.values
+        if self.swept and not all(values):
+            return f"{self.knob.name} lacks a value beside a comma"
         try:
-            self.knob.parse(self.text)
+            parsed = [self.knob.parse(value) for value in values]
         except ValueError as error:
             return str(error)
-        return ""
+        twice = next((v for n, v in enumerate(values) if parsed[n] in parsed[:n]), "")
+        return f"{self.knob.name} has the value {twice} twice" if twice else self.excess
+
+    @property
+    def sweepable(self) -> bool:
+        """Whether it may have several values."""
+        return self.knob.name in self.section.swept
+
+    @property
+    def swept(self) -> bool:
+        """Whether it has several values."""
+        return self.sweepable and SEPARATOR in self.text
+
+    @property
+    def values(self) -> list[str]:
+        """The text of each value."""
+        parts = self.text.split(SEPARATOR) if self.sweepable else [self.text]
+        return [part.strip() for part in parts]
 
     @property
     def changed(self) -> bool:
@@ -83,17 +113,36 @@ class Field:
         return [*options, "none"] if self.knob.optional else options
 
     def option_after(self, by: int) -> str:
-        """The option that is ``by`` places further on, round and round."""
-        options = self.options
-        place = options.index(self.text) if self.text in options else min(0, -by)
-        return options[(place + by) % len(options)]
+        """The text with another last option: the one ``by`` places further on, round and round."""
+        options, last = self._free_options(), self.values[-1]
+        place = options.index(last) if last in options else min(0, -by)
+        return self._ending_in(options[(place + by) % len(options)])
 
     def option_like(self, letter: str) -> str:
-        """The next option that begins with ``letter``; the present one if none does."""
-        options = self.options
-        place = options.index(self.text) if self.text in options else -1
+        """The text with the next option that begins with ``letter``; the same if none does."""
+        options, last = self._free_options(), self.values[-1]
+        place = options.index(last) if last in options else -1
         later = options[place + 1 :] + options[: place + 1]
-        return next((o for o in later if o.lower().startswith(letter.lower())), self.text)
+        found = next((o for o in later if o.lower().startswith(letter.lower())), last)
+        return self._ending_in(found)
+
+    def option_more(self) -> str:
+        """The text with one option more; the same if there is no other."""
+        options = self._free_options()
+        place = options.index(self.values[-1]) if self.values[-1] in options else -1
+        later = [*options[place + 1 :], *options[: max(0, place)]]
+        return SEPARATOR.join([*self.values, *later[:1]]) if self.sweepable else self.text
+
+    def option_less(self) -> str:
+        """The text without its last option; the same if it is the only one."""
+        return SEPARATOR.join(self.values[:-1] or self.values)
+
+    def _free_options(self) -> list[str]:
+        """The options that the last value may be: what those before it are not."""
+        return [option for option in self.options if option not in self.values[:-1]]
+
+    def _ending_in(self, option: str) -> str:
+        return SEPARATOR.join([*self.values[:-1], option])
 
     def matches(self, words: Iterable[str]) -> bool:
         """Whether every word occurs in the knob's name, its help or its section's title."""
@@ -105,7 +154,8 @@ class Field:
         unit = f" {self.knob.unit}" if self.knob.unit else ""
         default = f"default {self.default}{unit}" if self.default else ""
         was = f"was {self.base}{unit}" if self.base != self.default else ""
-        parts = (self.knob.help, self._allowed(), default, was)
+        several = "a,b: a sweep" if self.sweepable else ""
+        parts = (self.knob.help, self._allowed(), default, was, several)
         return " · ".join(part for part in parts if part)
 
     def _allowed(self) -> str:

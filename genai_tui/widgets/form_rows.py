@@ -74,7 +74,9 @@ def _error_lines(field: Field, width: int) -> list[str]:
 def said(form: Form) -> str:
     """The filter and the numbers that a form's frame tells."""
     changed, wrong = form.marked(), len(form.errors())
-    parts = [f"{changed} changed"] if changed else []
+    runs = form.runs()
+    parts = [f"sweep of {runs:,} runs"] if runs > 1 else []
+    parts += [f"{changed} changed"] if changed else []
     parts += [f"{wrong} wrong"] if wrong else []
     if form.filtering or form.filter:
         typed = visible(form.filter) + ("▏" if form.filtering else "")

@@ -14,6 +14,7 @@ from genai_tui.command_line import wrapped
 from genai_tui.visible import visible
 
 DIM, WRONG, WARN = "$foreground 60%", "$text-error", "$text-warning"
+SWEEP = "bold $text-accent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Outlook:
         words: the command in pieces; see :func:`genai_tui.command_line.train_words`.
         problem: the sentence that says why nothing can start as it is.
         starting: whether it is being started.
+        runs: how many runs a start makes; the plan is that of the first.
     """
 
     title: str = ""
@@ -41,6 +43,7 @@ class Outlook:
     words: tuple[str, ...] = field(default=())
     problem: str = ""
     starting: bool = False
+    runs: int = 1
 
 
 class PlanSummary(VerticalScroll):
@@ -112,6 +115,7 @@ def _brief(outlook: Outlook, width: int) -> Content:
     return _joined(
         [
             *_news(outlook),
+            *_sweep(outlook),
             _line(" · ".join(facts(outlook)), _look(outlook)),
             *_warnings(outlook),
             *_command(outlook, width),
@@ -127,7 +131,7 @@ def _full(outlook: Outlook, width: int) -> Content:
     command = _command(outlook, width)
     if command:
         command = [_line(" "), _line("the same from a shell", "bold $text-primary"), *command]
-    return _joined([*head, *_news(outlook), *body, *_warnings(outlook), *command])
+    return _joined([*head, *_news(outlook), *_sweep(outlook), *body, *_warnings(outlook), *command])
 
 
 def _look(outlook: Outlook) -> str:
@@ -141,6 +145,13 @@ def _news(outlook: Outlook) -> list[Content]:
         is_wait = sentence.endswith("…")
         return [_line(sentence, DIM) if is_wait else _line(f"✗ {sentence}", WRONG)]
     return [_line("counting parameters and items…", DIM)] if outlook.plan is None else []
+
+
+def _sweep(outlook: Outlook) -> list[Content]:
+    """How many runs there will be, and when; each trains once a device is free for it."""
+    if outlook.runs == 1 or outlook.problem:
+        return []
+    return [_line(f"a sweep of {outlook.runs:,} runs, which queue; the first:", SWEEP)]
 
 
 def _warnings(outlook: Outlook) -> list[Content]:

@@ -118,7 +118,8 @@ class RunEditor(Horizontal):
         if self.model is None or self.dataset is None or self.form.errors():
             return None
         values, changes = self.form.values(), self.form.changes()
-        return draft.draft(self.model, self.dataset, values, changes, self._fork)
+        swept = self.form.swept()
+        return draft.draft(self.model, self.dataset, values, changes, self._fork, swept)
 
     @property
     def problem(self) -> str:
