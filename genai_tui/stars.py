@@ -1,9 +1,12 @@
 """Samples that a user wants to find again: stars and notes, in a small file of the run's folder.
 
-``stars.json`` names each sample step, or one sample of it, by its path in the run's folder. It is
-the user's, not the training's: a run goes on and is read without it.
+``stars.json`` names each sample step, or one sample of it, by its path in the run's folder:
+``samples/step-000100``, ``samples/step-000100/003``. It is the user's, not the training's: a run
+goes on and is read without it.
 """
 
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,6 +20,8 @@ FILE = "stars.json"
 MOST_BYTES = 1 << 22
 LONGEST_NOTE = 1000
 """Characters of a note."""
+_WRITING = threading.Lock()
+"""Two stars in a row are two threads, and each writes what it has read."""
 
 
 class Keepsake(msgspec.Struct, frozen=True):
@@ -27,37 +32,86 @@ class Keepsake(msgspec.Struct, frozen=True):
 
 
 class Stars(msgspec.Struct, frozen=True):
-    """``stars.json``."""
+    """``stars.json``; what is no keepsake among its entries stays as it is."""
 
-    samples: dict[str, Keepsake] = {}
+    samples: dict[str, msgspec.Raw] = {}
     format: int = FORMAT
+
+
+def key_of(relative: str, sample: Path | None = None) -> str:
+    """How the samples in a folder of the run are called in the file, or the file of one of them."""
+    return relative if sample is None else f"{relative}/{sample.name.partition('.')[0]}"
+
+
+def of_tiles(
+    kept: Mapping[str, Keepsake], relative: str, each: Sequence[Path]
+) -> dict[int, Keepsake]:
+    """What is kept of single samples of a step, by their number.
+
+    Args:
+        each: the file of every sample of the step, in order.
+    """
+    keys = (key_of(relative, path) for path in each)
+    return {number: kept[key] for number, key in enumerate(keys) if key in kept}
+
+
+def folder_of(key: str) -> str:
+    """The folder of the step, where an entry is about one sample of it."""
+    return key.rpartition("/")[0]
 
 
 def read(run: Path) -> dict[str, Keepsake]:
     """Keepsakes by the path of their sample; none where there is no file that can be read."""
     try:
-        return _read(run / FILE).samples
+        return _keepsakes(_read(run / FILE))
     except (OSError, RunError):
         return {}
 
 
-def put(run: Path, relative: str, keepsake: Keepsake) -> dict[str, Keepsake]:
-    """Keeps one in place of what was kept of that sample; all keepsakes of the run.
+def put(run: Path, key: str, keepsake: Keepsake) -> dict[str, Keepsake]:
+    """Keeps one in place of what was kept of that sample; see `change`."""
+    return change(run, key, lambda before: keepsake)
+
+
+def change(run: Path, key: str, become: Callable[[Keepsake], Keepsake]) -> dict[str, Keepsake]:
+    """Keeps what becomes of what was kept of a sample; all keepsakes of the run.
 
     Raises:
-        RunError: the file there is damaged or of a newer format, and is not overwritten.
+        RunError: the file there is damaged, full or of a newer format, and is not overwritten.
         OSError: the folder cannot be written.
     """
+    with _WRITING:
+        try:
+            stars = _read(run / FILE)
+        except FileNotFoundError:
+            stars = Stars()
+        entries = dict(stars.samples)
+        keepsake = become(_keepsakes(stars).get(key, Keepsake()))
+        if keepsake == Keepsake():
+            entries.pop(key, None)
+        else:
+            entries[key] = msgspec.Raw(msgspec.json.encode(keepsake))
+        _write(run / FILE, Stars(entries))
+    return _keepsakes(Stars(entries))
+
+
+def _write(path: Path, stars: Stars) -> None:
+    data = msgspec.json.format(msgspec.json.encode(stars))
+    if len(data) > MOST_BYTES:
+        raise RunError(f"{path} is full: take stars or notes away first")
+    write_atomic(path, data)
+
+
+def _keepsakes(stars: Stars) -> dict[str, Keepsake]:
+    found = {key: _keepsake(entry) for key, entry in stars.samples.items()}
+    return {key: keepsake for key, keepsake in found.items() if keepsake is not None}
+
+
+def _keepsake(entry: msgspec.Raw) -> Keepsake | None:
     try:
-        samples = dict(_read(run / FILE).samples)
-    except FileNotFoundError:
-        samples = {}
-    if keepsake == Keepsake():
-        samples.pop(relative, None)
-    else:
-        samples[relative] = keepsake
-    write_atomic(run / FILE, msgspec.json.format(msgspec.json.encode(Stars(samples))))
-    return samples
+        return _decode_one(entry)
+    except UNREADABLE:
+        return None
 
 
 def _read(path: Path) -> Stars:
@@ -75,3 +129,4 @@ def _read(path: Path) -> Stars:
 
 
 _decode = msgspec.json.Decoder(Stars).decode
+_decode_one = msgspec.json.Decoder(Keepsake).decode
