@@ -25,7 +25,7 @@ from genai_tui import launch, liveness
 from genai_tui.app import StudioApp
 from genai_tui.store import Run, RunError, Store, write_atomic
 
-STEPS = 600
+SHORT, STEPS = 200, 600
 SEEN_SECONDS = 2.0
 ANOTHER_BOOT = "00000000-0000-4000-8000-000000000000"
 
@@ -34,7 +34,7 @@ ANOTHER_BOOT = "00000000-0000-4000-8000-000000000000"
 async def test_one_key_resumes_a_run_whose_keeper_and_worker_were_killed(
     kills: int, store: Store, tmp_path: Path, scorecard: Entry
 ) -> None:
-    spec = small("gan/dcgan", STEPS)
+    spec = small("gan/dcgan", SHORT if kills == 1 else STEPS)
     straight = undisturbed(spec, tmp_path / "straight")
     chance = random.Random(3)
     killed = lost = 0

@@ -19,7 +19,7 @@ from waiting import until
 
 from backends.records import Mark, Start
 from faults.plugin import Faults, faulty
-from faults.scorecard import Entry, counts
+from faults.scorecard import Entry, counts, long
 from faults.small import small
 from genai_tui import launch, liveness
 from genai_tui.hanging import HangWatch
@@ -55,8 +55,9 @@ def test_a_worker_that_was_stopped_is_restarted(
         run = create(store, spec)
         launch.start(run)
         until(reached(run, 5 + 10 * turn), 60)
-        rests(run)
-        sleeps_with_its_machine(run)
+        if times > 1:
+            rests(run)
+            sleeps_with_its_machine(run)
         since = time.monotonic()
         first = worker(run)
         assert liveness.send(first, signal.SIGSTOP)
@@ -95,14 +96,7 @@ def resting(seconds: float) -> None:
     time.sleep(seconds)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "loader",
-        pytest.param("hang", marks=pytest.mark.faults_long),
-        pytest.param("spin", marks=pytest.mark.faults_long),
-    ],
-)
+@pytest.mark.parametrize("kind", [long("loader"), long("hang"), long("spin")])
 def test_a_worker_that_waits_or_turns_for_ever_is_restarted(
     kind: str, store: Store, faults: Faults, tmp_path: Path, scorecard: Entry
 ) -> None:

@@ -26,7 +26,7 @@ LIST_SECONDS, CHART_SECONDS = 1.0, 0.5
 SLACK = 4
 """How many times as long a machine may take that does other things, too."""
 TIMES = 3
-"""The best of so many is what it takes."""
+"""The best of so many is what it takes; one that is good enough needs no other."""
 KEYS = 10
 MEGABYTES = 150.0
 """Of a studio that shows ten million scalars; one that kept the file would take 400 more, one that
@@ -134,7 +134,9 @@ def test_the_first_chart_of_a_long_run(points: int, store: Store, scorecard: Ent
             assert seconds is not None
             first.append(seconds)
             terminal.settle(1.0, 60)
-            memory = terminal.memory()
+            memory = max(memory, terminal.memory())
+        if seconds <= CHART_SECONDS:
+            break
     print(f"{points * KEYS:,} scalars, {run.records.stat().st_size >> 20} MiB: {memory:.0f} MB")
     assert best(first, CHART_SECONDS)
     assert memory < MEGABYTES
