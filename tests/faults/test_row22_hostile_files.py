@@ -110,6 +110,7 @@ def pictures(folder: Path, made: Path) -> int:
     wrong = {
         "bomb.png": png(100_000, 100_000, zeros(1 << 20)),
         "bomb-within-limits.png": png(5_600, 5_600, zeros(1 << 28)),
+        "sound-but-large.png": png(6_000, 6_000, zeros(6_000 * 6_001)),  # the limit alone bars it
         "text-bomb.png": png(8, 8, zeros(72), (b"zTXt", b"a\0\0" + zeros(1 << 28))),
         "profile-bomb.png": png(8, 8, zeros(72), (b"iCCP", b"a\0\0" + zeros(1 << 28))),
         "strip.png": png(20_000, 20_000, zeros(1 << 20)),
