@@ -206,18 +206,18 @@ class StudioApp(NavigatingApp[None], TouringApp[None], AlarmHost[None], TidyingA
     def on_commanding_samples_wanted(self, event: "SamplesMessage") -> None:
         self.open_samples(event.run_id, event.relative)
 
-    def on_gallery_screen_opened(self, event: "SamplesMessage") -> None:
-        self.open_samples(event.run_id, event.relative)
+    def on_gallery_screen_opened(self, event: "TileMessage") -> None:
+        self.open_samples(event.run_id, event.relative, event.tile)
 
     def on_gallery_screen_playground_wanted(self, event: "StepMessage") -> None:
         self.open_playground(event.run_id, event.step)
 
-    def open_samples(self, run_id: str, relative: str) -> None:
-        """Shows all samples of a run, beginning with those in a folder of it."""
+    def open_samples(self, run_id: str, relative: str, tile: int | None = None) -> None:
+        """Shows all samples of a run, beginning with those in a folder of it, or one of them."""
         from genai_tui.screens.samples import SamplesScreen
 
         run = Run(self.store.root / run_id)
-        self.push_screen(SamplesScreen(self.store, self.feed, run, relative))
+        self.push_screen(SamplesScreen(self.store, self.feed, run, relative, tile))
 
     def on_commanding_playground_wanted(self, event: "RunMessage") -> None:
         self.open_playground(event.run_id)
@@ -336,6 +336,12 @@ class SamplesMessage(Message):
 
     run_id: str
     relative: str
+
+
+class TileMessage(SamplesMessage):
+    """The same of one that may name a single sample."""
+
+    tile: int | None
 
 
 def run_studio(

@@ -4,8 +4,8 @@ Looking through 500 runs with 50 sample steps each takes one listing a run and o
 it belongs in a thread; a run whose folder has not changed is not listed again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from genai_tui import playground, sample_files, stars
@@ -18,7 +18,7 @@ Stamp = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """The samples of one step of a run."""
+    """The samples of one step of a run, or one of them that a user kept by itself."""
 
     run: Summary
     drawn: Drawn
@@ -26,11 +26,18 @@ class Item:
     is_newest: bool
     is_played: bool = False
     """Whether somebody drew it in the playground."""
+    tile: int | None = None
+    """The number of the one that is kept; None is all of them."""
+
+    @property
+    def is_step(self) -> bool:
+        """Whether it is all that the run drew at a step."""
+        return self.tile is None and not self.is_played
 
     @property
     def key(self) -> tuple[str, str]:
         """What tells it from all others."""
-        return self.run.id, self.drawn.relative
+        return self.run.id, stars.name_of(self.drawn.relative, self.tile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class View:
 _EMPTY = "No samples yet. A run draws some every sample_every steps, or when s is pressed on it."
 VIEWS = (
     View("newest of each run", lambda item: item.is_newest, lambda item: "", _EMPTY),
-    View("every step", lambda item: not item.is_played, lambda item: "", _EMPTY),
+    View("every step", lambda item: item.is_step, lambda item: "", _EMPTY),
     View("by model", lambda item: item.is_newest, lambda item: item.run.model, _EMPTY),
     View("by data", lambda item: item.is_newest, lambda item: item.run.dataset, _EMPTY),
     View(
@@ -57,7 +64,7 @@ VIEWS = (
     ),
     View(
         "playground",
-        lambda item: item.is_played,
+        lambda item: item.is_played and item.tile is None,
         lambda item: "",
         "Nothing was drawn in a playground yet: p on a run opens its own.",
     ),
@@ -98,9 +105,17 @@ class Collection:
             Item(run, one, kept.get(one.relative, Keepsake()), index == len(drawn))
             for index, one in enumerate(drawn, 1)
         ]
-        return steps + [
-            Item(run, one, kept.get(one.relative, Keepsake()), False, True) for one in played
-        ]
+        steps += [Item(run, one, kept.get(one.relative, Keepsake()), False, True) for one in played]
+        return steps + list(_singles(steps, kept))
+
+
+def _singles(steps: Sequence[Item], kept: Mapping[str, Keepsake]) -> Iterator[Item]:
+    """Samples that were kept by themselves, of steps that are there."""
+    there = {item.drawn.relative: item for item in steps}
+    for name, keepsake in kept.items():
+        folder, tile = stars.samples_of(name)
+        if tile is not None and folder in there:
+            yield replace(there[folder], keepsake=keepsake, is_newest=False, tile=tile)
 
 
 def _played(path: Path) -> list[Drawn]:

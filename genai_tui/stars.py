@@ -6,7 +6,7 @@ goes on and is read without it.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,8 @@ FILE = "stars.json"
 MOST_BYTES = 1 << 22
 LONGEST_NOTE = 1000
 """Characters of a note."""
+LONGEST_NUMBER = 9
+"""Digits of a sample's number."""
 _WRITING = threading.Lock()
 """Two stars in a row are two threads, and each writes what it has read."""
 
@@ -38,26 +40,17 @@ class Stars(msgspec.Struct, frozen=True):
     format: int = FORMAT
 
 
-def key_of(relative: str, sample: Path | None = None) -> str:
-    """How the samples in a folder of the run are called in the file, or the file of one of them."""
-    return relative if sample is None else f"{relative}/{sample.name.partition('.')[0]}"
+def name_of(relative: str, tile: int | None = None) -> str:
+    """How the samples in a folder of the run are called, or one of them by its number."""
+    return relative if tile is None else f"{relative}/{tile:03d}"
 
 
-def of_tiles(
-    kept: Mapping[str, Keepsake], relative: str, each: Sequence[Path]
-) -> dict[int, Keepsake]:
-    """What is kept of single samples of a step, by their number.
-
-    Args:
-        each: the file of every sample of the step, in order.
-    """
-    keys = (key_of(relative, path) for path in each)
-    return {number: kept[key] for number, key in enumerate(keys) if key in kept}
-
-
-def folder_of(key: str) -> str:
-    """The folder of the step, where an entry is about one sample of it."""
-    return key.rpartition("/")[0]
+def samples_of(name: str) -> tuple[str, int | None]:
+    """The folder that a name means, and the number of the sample; None is all of them."""
+    folder, _, tile = name.rpartition("/")
+    if "/" in folder and tile.isascii() and tile.isdecimal() and len(tile) <= LONGEST_NUMBER:
+        return folder, int(tile)
+    return name, None
 
 
 def read(run: Path) -> dict[str, Keepsake]:
@@ -68,12 +61,12 @@ def read(run: Path) -> dict[str, Keepsake]:
         return {}
 
 
-def put(run: Path, key: str, keepsake: Keepsake) -> dict[str, Keepsake]:
+def put(run: Path, name: str, keepsake: Keepsake) -> dict[str, Keepsake]:
     """Keeps one in place of what was kept of that sample; see `change`."""
-    return change(run, key, lambda before: keepsake)
+    return change(run, name, lambda before: keepsake)
 
 
-def change(run: Path, key: str, become: Callable[[Keepsake], Keepsake]) -> dict[str, Keepsake]:
+def change(run: Path, name: str, become: Callable[[Keepsake], Keepsake]) -> dict[str, Keepsake]:
     """Keeps what becomes of what was kept of a sample; all keepsakes of the run.
 
     Raises:
@@ -86,11 +79,11 @@ def change(run: Path, key: str, become: Callable[[Keepsake], Keepsake]) -> dict[
         except FileNotFoundError:
             stars = Stars()
         entries = dict(stars.samples)
-        keepsake = become(_keepsakes(stars).get(key, Keepsake()))
+        keepsake = become(_keepsakes(stars).get(name, Keepsake()))
         if keepsake == Keepsake():
-            entries.pop(key, None)
+            entries.pop(name, None)
         else:
-            entries[key] = msgspec.Raw(msgspec.json.encode(keepsake))
+            entries[name] = msgspec.Raw(msgspec.json.encode(keepsake))
         _write(run / FILE, Stars(entries))
     return _keepsakes(Stars(entries))
 

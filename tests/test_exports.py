@@ -11,6 +11,7 @@ from cli_tools import Cli, inside
 from PIL import Image
 
 from backends.records import SampleRequest
+from genai_tui import stars
 from genai_tui.exports.files import ExportError
 from genai_tui.exports.samples import Subject, export, kinds
 from genai_tui.playground import Kept, results
@@ -218,3 +219,26 @@ def test_results_that_are_not_there_are_told_with_those_that_are(cli: Cli, playe
 def test_a_playground_without_results_is_said_to_be_that(cli: Cli, clothes: Run) -> None:
     told = cli("export", "latest", "--playground", "latest", "--out", "x")
     told.refused("nothing was drawn in the playground of")
+
+
+# --------------------------------------------------------------------------- of what is starred
+
+
+def test_all_that_is_starred_is_saved_at_once(cli: Cli, played: Run, tmp_path: Path) -> None:
+    for name in ("samples/step-000200", "samples/step-000400/005", "samples/step-000999"):
+        stars.put(played.path, name, stars.Keepsake(starred=True))
+    stars.put(played.path, "samples/step-000000", stars.Keepsake(note="no star"))
+    stars.put(played.path, "playground/20260101-100001-0001b/001", stars.Keepsake(starred=True))
+    told = cli("export", "latest", "--starred", "--out", str(tmp_path / "best"), "--json").json
+    assert [Path(path).name for path in told["files"]] == [
+        "clothes-co-step-000200.png",
+        "clothes-co-20260101-100001-0001b-001.png",
+        "clothes-co-step-000400-005.png",
+    ]
+    assert "step" not in told
+    cli("export", "latest", "--starred", "--step", "400", "--out", "x").refused("give one")
+    cli("export", "latest", "--starred", "--tile", "4", "--out", "x").refused("give one")
+
+
+def test_where_nothing_is_starred_that_is_said(cli: Cli, clothes: Run) -> None:
+    cli("export", "latest", "--starred", "--out", "x").refused("nothing of run", "is starred")

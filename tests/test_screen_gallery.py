@@ -159,6 +159,39 @@ async def test_a_star_is_found_again_in_its_view_and_taken_back(runs: Store) -> 
         await until(pilot, lambda: "Nothing is starred yet" in screen_text(app))
 
 
+async def test_a_single_sample_that_is_starred_hangs_alone_and_opens_large(runs: Store) -> None:
+    run = next(run for run in runs.runs() if run.label == "shirts")
+    folder = "samples/step-000200"
+    stars.put(run.path, f"{folder}/002", stars.Keepsake(starred=True, note="a neat one"))
+    stars.put(run.path, "samples/step-000999/002", stars.Keepsake(starred=True))  # is gone
+    app, feed = studio(runs)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot, feed)
+        assert len(names(screen)) == 4
+        await pilot.press(*"zzzz")
+        await until(pilot, lambda: names(screen) == ["★ shirts"])
+        await hung(pilot, screen)
+        (card,) = (card for card in screen.query_one(Wall).cards if card.visible)
+        assert str(card.border_subtitle) == "step 200 · sample 3 · vae/conv"
+        assert card.page.picture is not None
+        assert card.page.picture.shape == (28, 28, 3)
+        assert title(screen)[1] == "a neat one · 1 of 1"
+        assert screen.selected[0].tile == 2
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, SamplesScreen))
+        machine = app.screen
+        await until(pilot, lambda: machine in feed.followers)
+        feed.look()
+        view = machine.query_one(SampleView)
+        await until(pilot, lambda: "step 200 · 2 of 2 · sample 3 of" in str(view.border_title))
+        await pilot.press("escape", "escape", "escape")
+        await until(pilot, lambda: app.screen is screen)
+        await pilot.press("asterisk")
+        await until(pilot, lambda: "Nothing is starred yet" in screen_text(app))
+        kept = stars.read(run.path)
+        assert kept[f"{folder}/002"] == stars.Keepsake(note="a neat one")
+
+
 async def test_typing_filters_and_escape_shows_all_again(runs: Store) -> None:
     app, feed = studio(runs)
     async with app.run_test(size=(120, 40)) as pilot:

@@ -193,6 +193,9 @@ async def test_pages_and_samples_are_turned_and_one_is_seen_large_with_what_is_k
         assert "step 600 · 4 of 5 · sample 9 of 16" in title(screen)
         await pilot.press("escape")
         assert "page 2 of 2" in title(screen)
+        assert "9 of 16" in facts(screen)
+        await pilot.press("escape")
+        await until(pilot, lambda: "9 of 16" not in facts(screen))  # all of them again
         await pilot.press("escape")
         assert isinstance(app.screen, RunScreen)
 
@@ -387,6 +390,44 @@ async def test_a_star_and_a_note_are_kept_in_the_runs_folder(store: Store, cloth
         assert kept == {"samples/step-000800": stars.Keepsake(starred=True, note="good")}
         await pilot.press("asterisk", "e", *["backspace"] * 4, "enter")
         await until(pilot, lambda: stars.read(clothes.path) == {})
+
+
+async def test_a_star_is_of_the_sample_under_the_cursor_and_marks_it_alone(
+    store: Store, clothes: Run
+) -> None:
+    app, feed = studio(store, clothes)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot, feed)
+        plain = seen(screen)
+        await pilot.press("down", "down", "asterisk")
+        await until(pilot, lambda: "★ 2" in below(screen))
+        assert set(stars.read(clothes.path)) == {"samples/step-000800/001"}
+        await pilot.press("escape")  # the cursor goes, the star stays
+        await settled(pilot, screen)
+        assert "★ 2" in below(screen)
+        changed = np.argwhere((seen(screen) != plain).any(axis=2))
+        (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)
+        assert left >= 28, "not around the first"
+        assert (bottom - top, right - left) <= (28 + 3, 28 + 3), "around one, and no more"
+        await pilot.press("left")
+        await until(pilot, lambda: "★ 2" not in below(screen))
+        assert "★" in screen_text(app), "on the line of all steps"
+        await pilot.press("right", "down", "down", "enter", "e", *"the best", "enter")
+        await until(pilot, lambda: "the best" in facts(screen))
+        await pilot.press("asterisk", "e", *["backspace"] * 8, "enter")
+        await until(pilot, lambda: stars.read(clothes.path) == {})
+
+
+async def test_a_text_that_is_starred_has_a_star_beside_its_number(store: Store) -> None:
+    run = build_runs.build(
+        store, "poems", model="autoregressive/gpt", modality="text", step=0, telemetry=0
+    )
+    app, feed = studio(store, run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(pilot, feed)
+        await pilot.press("down", "asterisk")
+        await until(pilot, lambda: "1 ★" in screen_text(app))
+        assert set(stars.read(run.path)) == {"samples/step-000000/000"}
 
 
 async def test_a_damaged_file_of_stars_is_not_overwritten(store: Store, clothes: Run) -> None:

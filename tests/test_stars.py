@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from genai_tui import stars
 from genai_tui.run import RunError
-from genai_tui.stars import Keepsake
+from genai_tui.stars import Keepsake, name_of, samples_of
 
 STEP, TILE = "samples/step-000100", "samples/step-000100/003"
 WORDS = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -69,13 +69,20 @@ def test_an_entry_that_is_no_keepsake_hides_no_other(tmp_path: Path) -> None:
     assert stars.read(tmp_path) == {TILE: Keepsake(starred=True)}
 
 
-def test_single_samples_are_told_by_the_names_of_their_files() -> None:
-    each = [Path(f"{number:03d}.png") for number in (0, 1, 3)]  # somebody removed 002.png
-    kept = {STEP: Keepsake(note="step"), TILE: Keepsake(True), f"{STEP}/002": Keepsake(True)}
-    assert stars.of_tiles(kept, STEP, each) == {2: Keepsake(True)}
-    assert stars.of_tiles(kept, "samples/step-000200", each) == {}
-    assert stars.key_of(STEP, each[2]) == TILE
-    assert stars.folder_of(TILE) == STEP
+@given(
+    folder=st.from_regex(r"(samples|playground)/[a-z0-9][a-z0-9-]{0,30}", fullmatch=True),
+    tile=st.none() | st.integers(0, 10**6),
+)
+def test_a_name_says_which_samples_are_meant(folder: str, tile: int | None) -> None:
+    assert samples_of(name_of(folder, tile)) == (folder, tile)
+    assert name_of(STEP, 3) == TILE
+
+
+@given(name=st.text())
+def test_any_name_means_something(name: str) -> None:
+    folder, tile = samples_of(name)
+    assert name.startswith(folder)
+    assert tile is None or tile >= 0
 
 
 def test_stars_at_once_are_all_kept(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from genai_tui import playground, sample_files
+from genai_tui import playground, sample_files, stars
 from genai_tui.commands.options import AsJson, RunName, run_of
 from genai_tui.commands.output import busy, document, say
 from genai_tui.errors import MISUSE, UserError
@@ -44,6 +44,9 @@ def export(
             help="What was drawn in its playground: the name of its folder, or latest.",
         ),
     ] = None,
+    starred: Annotated[
+        bool, typer.Option("--starred", help="All that is starred, steps and single samples.")
+    ] = False,
     tile: Annotated[
         int | None, typer.Option(min=1, help="One sample of the step, by its number.")
     ] = None,
@@ -56,22 +59,52 @@ def export(
     overwritten.
     """
     found = run_of(context, run)
-    if played is not None and step is not None:
-        raise UserError("--step and --playground are two places: give one", status=MISUSE)
-    drawn = _at(found, step) if played is None else _result(found, played)
+    _check_places(step=step is not None, playground=played is not None, starred=starred)
+    if starred and tile is not None:
+        raise UserError("--tile is of one step, --starred of many: give one", status=MISUSE)
     from genai_tui.exports import samples as exports
 
-    subject = exports.Subject(found, drawn, None if tile is None else tile - 1)
-    chosen = what or _usual(subject)
-    with busy(f"exporting {chosen} of step {drawn.step:,}"):
-        made = exports.export(chosen, [subject], out)
+    if starred:
+        subjects = [exports.Subject(found, *one) for one in _starred(found)]
+    else:
+        drawn = _at(found, step) if played is None else _result(found, played)
+        subjects = [exports.Subject(found, drawn, None if tile is None else tile - 1)]
+    chosen = what or _usual(subjects[0])
+    with busy(f"exporting {chosen}"):
+        made = exports.export(chosen, subjects, out)
     if as_json:
         paths = [str(path) for path in made]
-        head = {"id": found.id, "name": found.spec().name, "step": drawn.step}
+        steps = {} if starred else {"step": subjects[0].drawn.step}
+        head = {"id": found.id, "name": found.spec().name, **steps}
         document({**head, "what": chosen, "files": paths})
         return
     for path in made:
         say(visible(str(path)))
+
+
+def _check_places(**given: bool) -> None:
+    """At most one says what is exported."""
+    wanted = [f"--{name}" for name, is_given in given.items() if is_given]
+    if len(wanted) > 1:
+        sentence = f"{' and '.join(wanted)} are {len(wanted)} places: give one"
+        raise UserError(sentence, status=MISUSE)
+
+
+def _starred(run: Run) -> list[tuple[Drawn, int | None]]:
+    """What a user starred among the samples of a run and of its playground, step by step."""
+    results = [result.drawn for result in playground.results(run)]
+    there = {drawn.relative: drawn for drawn in [*sample_files.listing(run.path), *results]}
+    named = [stars.samples_of(name) for name, kept in stars.read(run.path).items() if kept.starred]
+    found = [(there[folder], tile) for folder, tile in named if folder in there]
+    if not found:
+        sentence = f"nothing of run {run.label} is starred: * does it, in the studio"
+        raise UserError(sentence, status=MISUSE)
+    return sorted(found, key=_in_order)
+
+
+def _in_order(one: tuple[Drawn, int | None]) -> tuple[int, str, int]:
+    drawn, tile = one
+    return drawn.step, drawn.relative, -1 if tile is None else tile
 
 
 def _at(run: Run, step: int | None) -> Drawn:

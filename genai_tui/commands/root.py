@@ -128,8 +128,17 @@ def _add(
     shown = "\n".join(["[bold]Examples[/]", *(f"  {PROGRAM} {one}" for one in examples), MORE])
     settings = {"allow_interspersed_args": False} if dashes else None
     app.command(
-        name or verb.__name__, rich_help_panel=panel, epilog=shown, context_settings=settings
+        name or verb.__name__,
+        help=_in_paragraphs(verb.__doc__ or ""),
+        rich_help_panel=panel,
+        epilog=shown,
+        context_settings=settings,
     )(verb)
+
+
+def _in_paragraphs(text: str) -> str:
+    """Without line breaks within paragraphs, which Typer would keep at every width."""
+    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n")).strip()
 
 
 _add(demo, TRAIN, "demo", "demo --no-tui", "demo --steps 2000")

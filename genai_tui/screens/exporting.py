@@ -10,6 +10,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from genai_tui import stars
 from genai_tui.sample_files import Drawn
 from genai_tui.settings import Settings, exports_dir
 from genai_tui.store import Run, RunError
@@ -26,6 +27,17 @@ class Chosen:
     run: Run
     drawn: Drawn
     tile: int | None = None
+
+    @property
+    def name(self) -> str:
+        """How the run's stars call them."""
+        return stars.name_of(self.drawn.relative, self.tile)
+
+    @property
+    def words(self) -> str:
+        """How a sentence calls them."""
+        which = "the samples" if self.tile is None else f"sample {self.tile + 1}"
+        return f"{which} of step {self.drawn.step:,}"
 
 
 class Preferring(Protocol):

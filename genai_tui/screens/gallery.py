@@ -25,12 +25,13 @@ class GalleryScreen(Keeping):
     """Holds all items and the place of the cursor; the wall shows the rows around it."""
 
     class Opened(Message):
-        """The user wants to go through the samples of a run, beginning with these."""
+        """The user wants to go through the samples of a run, beginning with these, or with one."""
 
-        def __init__(self, run_id: str, relative: str) -> None:
+        def __init__(self, run_id: str, relative: str, tile: int | None) -> None:
             super().__init__()
             self.run_id = run_id
             self.relative = relative
+            self.tile = tile
 
     class PlaygroundWanted(Message):
         """The user wants to go on drawing where these samples were drawn."""
@@ -146,7 +147,7 @@ class GalleryScreen(Keeping):
         return [] if self.chosen is None else [self.chosen]
 
     def _chosen(self, item: Item) -> Chosen:
-        return Chosen(Run(self.store.root / item.run.id), item.drawn)
+        return Chosen(Run(self.store.root / item.run.id), item.drawn, item.tile)
 
     def keep(self, run_id: str, kept: dict[str, Keepsake]) -> None:
         self._read_soon()
@@ -242,7 +243,7 @@ class GalleryScreen(Keeping):
         if item.is_played:
             self.post_message(self.PlaygroundWanted(item.run.id, item.drawn.step))
         else:
-            self.post_message(self.Opened(item.run.id, item.drawn.relative))
+            self.post_message(self.Opened(item.run.id, item.drawn.relative, item.tile))
 
     def action_view(self) -> None:
         self._view_number = (self._view_number + 1) % len(VIEWS)

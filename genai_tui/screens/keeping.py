@@ -1,6 +1,6 @@
 """What every screen with samples in its hand can do with them: star, note, copy the path, play."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import work
@@ -74,8 +74,7 @@ class Keeping(Exporting):
 
     @work(thread=True, group="keepsakes")
     def _star(self, chosen: Chosen) -> None:
-        before = _kept(chosen)
-        self._put(chosen, Keepsake(not before.starred, before.note))
+        self._change(chosen, lambda before: Keepsake(not before.starred, before.note))
 
     @work(thread=True, group="keepsakes")
     def _look_up_note(self, chosen: Chosen) -> None:
@@ -88,16 +87,16 @@ class Keeping(Exporting):
             if note is not None:
                 self._keep_note(chosen, note)
 
-        question = f"A note to the samples of step {chosen.drawn.step:,}:"
+        question = f"A note to {chosen.words}:"
         self.studio.push_screen(AskNote(question, before.note), then)
 
     @work(thread=True, group="keepsakes")
     def _keep_note(self, chosen: Chosen, note: str) -> None:
-        self._put(chosen, Keepsake(_kept(chosen).starred, note))
+        self._change(chosen, lambda before: Keepsake(before.starred, note))
 
-    def _put(self, chosen: Chosen, keepsake: Keepsake) -> None:
+    def _change(self, chosen: Chosen, become: Callable[[Keepsake], Keepsake]) -> None:
         try:
-            kept = stars.put(chosen.run.path, chosen.drawn.relative, keepsake)
+            kept = stars.change(chosen.run.path, chosen.name, become)
         except (OSError, RunError) as error:
             self._tell(f"Not kept: {error}", severe=True)
         else:
@@ -127,7 +126,7 @@ class Keeping(Exporting):
 
 
 def _kept(chosen: Chosen) -> Keepsake:
-    return stars.read(chosen.run.path).get(chosen.drawn.relative, Keepsake())
+    return stars.read(chosen.run.path).get(chosen.name, Keepsake())
 
 
 def file_of(chosen: Chosen) -> str:

@@ -8,6 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.timer import Timer
 
+from genai_tui import stars
 from genai_tui.classes import known_classes
 from genai_tui.feed import Feed
 from genai_tui.sample_files import Drawn
@@ -28,6 +29,8 @@ PLAY_SECONDS = 0.4
 BLINK_SECONDS = 0.6
 SPARED_SECONDS = 2.0
 """The same where the line to the terminal is slow."""
+NAMED = 6
+"""Starred samples whose numbers are told."""
 _NOTHING = "This run has no samples yet: sample_every says when, s on its screen draws some now."
 
 
@@ -54,15 +57,18 @@ class SamplesScreen(Comparing):
         Binding("q,escape", "back", "back", tooltip="Back to where you were", id="samples.back"),
     ]
 
-    def __init__(self, store: Store, feed: Feed, run: Run, relative: str = "") -> None:
-        """Begins at the samples in the folder ``relative``; empty are the newest."""
+    def __init__(
+        self, store: Store, feed: Feed, run: Run, relative: str = "", tile: int | None = None
+    ) -> None:
+        """Begins at the samples in the folder ``relative``, or large at one of them; empty are the
+        newest."""
         super().__init__(store, run, relative)
         self.feed = feed
         self._kept: dict[str, Keepsake] = {}
         self._class_names: list[str] = []
         self._page = 0
-        self._cursor: int | None = None
-        self._is_large = False
+        self._cursor = tile
+        self._is_large = tile is not None
         self._differs: bool | None = None  # None: as suits the kind
         self._shows_reference = False
         self._playing: Timer | None = None
@@ -132,6 +138,17 @@ class SamplesScreen(Comparing):
         return self.reference if self._shows_reference else (self.run, self.moments.now)
 
     @property
+    def _starred(self) -> frozenset[int]:
+        """The numbers of those that are starred by themselves, of what is seen."""
+        run, shown = self._shown
+        if shown is None or run is not self.run or self._is_large:
+            return frozenset()
+        named = [stars.samples_of(name) for name, kept in self._kept.items() if kept.starred]
+        return frozenset(
+            tile for folder, tile in named if folder == shown.relative and tile is not None
+        )
+
+    @property
     def _compares(self) -> bool:
         """Texts always show what has changed, unless asked not to."""
         return self.kind == "text" if self._differs is None else self._differs
@@ -147,7 +164,7 @@ class SamplesScreen(Comparing):
             tile = (self._cursor or 0) if self._is_large else None
             page = 0 if self._is_large else self._page
             look = Look(place, page, tile, other if compares else None, compares)
-            self._view.look(look, None if self._is_large else self._cursor)
+            self._view.look(look, None if self._is_large else self._cursor, self._starred)
         self.set_class(self._is_large, "-large")
         self._entitle()
         self._show_facts()
@@ -173,6 +190,7 @@ class SamplesScreen(Comparing):
             "playing" if self._playing else "",
             f"blinking with {against}" if self._blinking else "",
             f"{compared} · {self._view.page.note}" if self._compares and against else "",
+            _named(self._starred),
             self._view.way,
         ]
 
@@ -191,14 +209,16 @@ class SamplesScreen(Comparing):
             page.count,
             page.note,
             self.against,
-            self._kept.get(chosen.drawn.relative, Keepsake()) if mine else Keepsake(),
+            self._kept.get(chosen.name, Keepsake()) if mine else Keepsake(),
             str(file or (chosen.run.path / chosen.drawn.relative).absolute()),
         )
         self.query_one(SampleFacts).show(known)
 
     def _show_course(self) -> None:
         drawn, marked = self.moments.drawn, self.moments.marked
-        starred = frozenset(name for name, kept in self._kept.items() if kept.starred)
+        starred = frozenset(
+            stars.samples_of(name)[0] for name, kept in self._kept.items() if kept.starred
+        )
         at = -1 if marked is None else drawn.index(marked)
         self.query_one(Timeline).show(Course(drawn, self.moments.index, at, starred))
 
@@ -278,6 +298,9 @@ class SamplesScreen(Comparing):
     def action_back(self) -> None:
         if self._is_large:
             self.action_enlarge()
+        elif self._cursor is not None:
+            self._cursor = None
+            self._look()
         else:
             self.dismiss()
 
@@ -306,6 +329,15 @@ class SamplesScreen(Comparing):
                 timer.stop()
         self._playing = self._blinking = None
         self._shows_reference = False
+
+
+def _named(starred: frozenset[int]) -> str:
+    """Which samples are starred, in few words."""
+    if not starred:
+        return ""
+    first = sorted(starred)[:NAMED]
+    more = f" and {len(starred) - NAMED} more" if len(starred) > NAMED else ""
+    return "★ " + ", ".join(str(tile + 1) for tile in first) + more
 
 
 def _place(run: Run, drawn: Drawn | None) -> Place | None:

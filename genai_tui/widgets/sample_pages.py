@@ -25,7 +25,7 @@ MOST_CHARACTERS = 1 << 18
 """Of all texts of a page together."""
 _PER_COLUMN: dict[Mode, int] = {"kitty": 8, "octant": 2, "quadrant": 2, "half": 1, "ascii": 1}
 """Pixels that a column of the terminal can tell apart."""
-CURSOR_COLOUR = (255, 190, 60)
+CURSOR_COLOUR, STAR_COLOUR = (255, 190, 60), (86, 180, 233)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,9 @@ def _read(look: Look, room: Room, files: SampleFiles) -> Page:
     return _all(files, look.page, room)
 
 
-def framed(page: Page, picture: Picture, number: int) -> Picture:
+def framed(
+    page: Page, picture: Picture, number: int, colour: tuple[int, int, int] = CURSOR_COLOUR
+) -> Picture:
     """The page's picture with the gap around one of its samples coloured."""
     arranged = page.arrangement
     if arranged is None or not 0 <= number - page.first < arranged.per_page:
@@ -135,7 +137,7 @@ def framed(page: Page, picture: Picture, number: int) -> Picture:
     inside = picture[top : top + height, left : left + width].copy()
     picture = picture.copy()
     rows = slice(max(0, top - down), top + height + down)
-    picture[rows, max(0, left - across) : left + width + across] = CURSOR_COLOUR
+    picture[rows, max(0, left - across) : left + width + across] = colour
     picture[top : top + height, left : left + width] = inside
     return picture
 

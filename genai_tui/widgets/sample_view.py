@@ -14,7 +14,15 @@ from genai_tui.differences import Passage
 from genai_tui.images.tonemap import Picture
 from genai_tui.images.view import ImageView
 from genai_tui.widgets.field import Field, Part, content
-from genai_tui.widgets.sample_pages import Look, Page, Room, framed, number_at, read_page
+from genai_tui.widgets.sample_pages import (
+    STAR_COLOUR,
+    Look,
+    Page,
+    Room,
+    framed,
+    number_at,
+    read_page,
+)
 
 CHANGED = "bold $text-success"
 _READERS = threading.BoundedSemaphore(2)
@@ -65,6 +73,7 @@ class SampleView(Vertical):
         self._reading: tuple[Look, Room] | None = None
         self._pages: dict[tuple[Look, Room], Page] = {}
         self._cursor: int | None = None
+        self._starred: frozenset[int] = frozenset()
         self.page = Page()
 
     def compose(self) -> ComposeResult:
@@ -96,10 +105,16 @@ class SampleView(Vertical):
         """Draws what is seen, even where pictures are drawn on demand."""
         self._views[0].demand()
 
-    def look(self, look: Look | None, cursor: int | None = None) -> None:
-        """From now on this is wanted, with one of the samples framed; None wants nothing."""
-        moved = cursor != self._cursor
-        self._look, self._cursor = look, cursor
+    def look(
+        self,
+        look: Look | None,
+        cursor: int | None = None,
+        starred: frozenset[int] = frozenset(),
+    ) -> None:
+        """From now on this is wanted, with one of the samples framed and those that are starred in
+        a frame of another colour; None wants nothing."""
+        moved = (cursor, starred) != (self._cursor, self._starred)
+        self._look, self._cursor, self._starred = look, cursor, starred
         if not self.is_mounted:
             return
         if self.is_settled and moved and look is not None:
@@ -186,7 +201,7 @@ class SampleView(Vertical):
             self._show_one("nothing")
 
     def _show_texts(self, page: Page) -> None:
-        parts = _joined(page, self._cursor)
+        parts = _joined(page, self._cursor, self._starred)
         missing = page.count - len(page.texts) if page.of == 1 else 0
         if missing:
             parts.append((f"and {missing} more on disk", "$text-muted"))
@@ -205,6 +220,8 @@ class SampleView(Vertical):
 
     def _show_picture(self, picture: Picture) -> None:
         """In the view that has it already, else in the one that was seen the longest ago."""
+        for number in self._starred:
+            picture = framed(self.page, picture, number, STAR_COLOUR)
         if self._cursor is not None:
             picture = framed(self.page, picture, self._cursor)
         last = self._views[-1]
@@ -221,12 +238,13 @@ class SampleView(Vertical):
         self.query_one(".nothing").display = what == "nothing"
 
 
-def _joined(page: Page, cursor: int | None) -> list[Part]:
+def _joined(page: Page, cursor: int | None, starred: frozenset[int] = frozenset()) -> list[Part]:
     """All texts one below the other, each under its number and what it was drawn for."""
     parts: list[Part] = []
     for index, text in enumerate(page.texts, page.first):
         style = "bold reverse $text-primary" if index == cursor else "bold $text-primary"
-        parts += [(f"{index + 1}", style), (f"{_drawn_for(page, index)}\n", "$text-muted")]
+        star = " ★" if index in starred else ""
+        parts += [(f"{index + 1}{star}", style), (f"{_drawn_for(page, index)}\n", "$text-muted")]
         parts += _marked(text)
     return parts
 

@@ -38,10 +38,12 @@ class Card(SampleView):
     def hang(self, item: Item, place: Place, heading: str, *, marked: bool) -> None:
         """Shows the samples of an item, which are at a place."""
         self.visible = True
-        self.look(Look(place, glance=True))
+        self.look(Look(place, tile=item.tile, glance=True))
         star = "★ " if item.keepsake.starred else ""
         mark = "✓ " if marked else ""
-        self._titles = (f"{mark}{star}{item.run.name}", f"step {item.drawn.step:,}", heading)
+        sample = "" if item.tile is None else f" · sample {item.tile + 1}"
+        step = f"step {item.drawn.step:,}{sample}"
+        self._titles = (f"{mark}{star}{item.run.name}", step, heading)
         self._entitle()
 
     def on_resize(self) -> None:
