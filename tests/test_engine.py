@@ -128,6 +128,7 @@ def test_a_run_outlives_its_terminal_and_its_worker(run: Run, straight: Outcome)
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 
 
+@pytest.mark.long  # all in one run; rows 2 to 5 of docs/faults.md have each by itself
 def test_a_run_is_stopped_orphaned_and_shot_and_ends_the_same(run: Run, straight: Outcome) -> None:
     begin = time.monotonic()
     launch.start(run)
