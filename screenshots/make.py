@@ -13,13 +13,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 from textual.pilot import Pilot
 
-from genai_tui import launch
+from genai_tui import launch, scores
 from genai_tui.app import StudioApp
 from genai_tui.images.detect import Graphics
 from genai_tui.store import LIVE, Run, RunError, Store
@@ -65,8 +67,12 @@ SCENES = (
     Scene("run", (), True),
     Scene("help", ("question_mark",), True),
     Scene("samples", ("v", 2.0), True),
+    Scene("checkpoints", ("K", 3.0), True),
     Scene("playground", ("p", 20.0, "ctrl+s", 25.0), True),
 )
+LIVE_SCENE = Scene("gpus", ("3", 45.0))
+"""Of a machine that is at work, with what its graphs have gathered meanwhile."""
+LIVE_STEPS = 1_000_000
 
 
 def main() -> int:
@@ -78,7 +84,10 @@ def main() -> int:
         runs = {name: trained(store, name) for name in TRAININGS}
         for name, run in runs.items():
             samples(run, HERE / f"samples-{TRAININGS[name][0].replace('/', '-')}")
+        scored(runs["clothes-flow"])
         asyncio.run(photograph(store, runs["clothes-flow"]))
+        with training(store) as run:
+            asyncio.run(take(LIVE_SCENE, store, run, *USUAL))
     return 0
 
 
@@ -96,6 +105,35 @@ def trained(store: Store, name: str) -> Run:
     if run.state() != "finished":
         raise SystemExit(f"{name} is {run.state()}: {run.status().reason}")
     return run
+
+
+def scored(run: Run) -> None:
+    """Evaluates the newest checkpoint, unless that was done."""
+    if not scores.read(run):
+        command = [sys.executable, "-m", "genai_tui.cli", "evaluate", str(run.path)]
+        subprocess.run(command, check=True)
+
+
+@contextmanager
+def training(store: Store) -> Iterator[Run]:
+    """A run that trains as long as it is looked at, and is deleted then."""
+    run = launch.create(
+        store,
+        model="vae/conv",
+        dataset="fashion-mini",
+        settings={"steps": str(LIVE_STEPS)},
+        name="clothes-again",
+    )
+    launch.start(run)
+    try:
+        while run.status().step == 0:
+            time.sleep(0.5)
+        yield run
+    finally:
+        run.command("stop")
+        while run.state() in LIVE:
+            time.sleep(0.5)
+        run.delete()
 
 
 def samples(run: Run, target: Path) -> None:
