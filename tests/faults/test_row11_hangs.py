@@ -212,6 +212,17 @@ def test_a_status_that_is_written_anew_is_no_sign_of_life(watched: Watched) -> N
     assert said.startswith("no sign of life for 6")
 
 
+def test_a_training_that_writes_and_takes_no_step_hangs(watched: Watched) -> None:
+    """As one whose thread beside the steps goes on to log what the machine does."""
+    watched.heart.turn("training")
+    watched.steps(1.0, times=9)
+    said = ""
+    for _ in range(35):
+        watched.writes()
+        said = said or watched.passes(2.0)
+    assert said.startswith("no step for 6")
+
+
 def test_who_reads_for_long_lives(tmp_path: Path) -> None:
     """As from a disk in a network that is slow, where the processor has nothing to do."""
     now = 0.0
