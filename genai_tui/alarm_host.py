@@ -1,15 +1,17 @@
 """An App that looks after all runs and tells what is wrong, once, in the ways its user wants."""
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+from textual import work
 
 from genai_tui.images.detect import Graphics
 from genai_tui.preferring import PreferringApp
 from genai_tui.settings import Settings
-from genai_tui.store import Store, Summary
+from genai_tui.store import Run, RunError, Store, Summary
 from genai_tui.visible import visible
 
 if TYPE_CHECKING:
@@ -59,6 +61,22 @@ class AlarmHost(PreferringApp[T]):
 
     def alerts_changed(self) -> None:
         """What is wrong with some run has changed."""
+
+    def show_alerts(self, run: Summary, found: "Sequence[Alert]") -> None:
+        """Shows what is wrong with a run."""
+
+    @work(thread=True, exclusive=True, group="alerts")
+    def look_over(self, run: Summary) -> None:
+        """Looks at a run now, and shows what is wrong with it."""
+        from genai_tui.sentry import look_once
+
+        try:
+            found = look_once(Run(self.store.root / run.id), run, time.time())
+        except (OSError, RunError) as error:
+            said = visible(f"{run.id} cannot be looked at: {error}")
+            self.call_from_thread(self.notify, said, severity="error", markup=False)
+        else:
+            self.call_from_thread(self.show_alerts, run, found)
 
     def _ring(self, run: Summary, news: "list[Alert]") -> None:
         from genai_tui.telling import notification, way_of

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import App, SystemCommand
@@ -29,10 +29,13 @@ from genai_tui.screens.commanding import Commanding
 from genai_tui.screens.runs import RunsScreen
 from genai_tui.screens.too_small import TooSmall, is_too_small
 from genai_tui.settings import Settings
-from genai_tui.store import LIVE, Run, Store
+from genai_tui.store import LIVE, Run, Store, Summary
 from genai_tui.tidying import TidyingApp
 from genai_tui.touring import TouringApp
 from genai_tui.visible import visible
+
+if TYPE_CHECKING:
+    from genai_tui.alerts.alert import Alert
 
 WIDTHS = [(0, "-narrow"), (100, "-wide"), (150, "-very-wide")]
 HEIGHTS = [(0, "-low"), (22, "-short"), (32, "-tall")]
@@ -166,10 +169,16 @@ class StudioApp(NavigatingApp[None], TouringApp[None], AlarmHost[None], TidyingA
         self.pop_screen()
 
     def on_commanding_alerts_wanted(self, event: Commanding.AlertsWanted) -> None:
+        known = self.alerts.get(event.run.id) if event.alerts is None else event.alerts
+        if known is None:
+            self.look_over(event.run)  # it had ended before anybody looked
+        else:
+            self.show_alerts(event.run, known)
+
+    def show_alerts(self, run: Summary, found: "Sequence[Alert]") -> None:
         from genai_tui.screens.alerts import AlertsScreen
 
-        known = self.alerts.get(event.run.id, []) if event.alerts is None else event.alerts
-        self.push_screen(AlertsScreen(event.run.name, known, self.feed.now()))
+        self.push_screen(AlertsScreen(run.name, found, self.feed.now()))
 
     def alerts_changed(self) -> None:
         for screen in self.screen_stack:

@@ -62,6 +62,18 @@ class Lookout:
         return None if self.behind else self._watch.look(self._history, summary, now)
 
 
+def look_once(run: Run, summary: Summary, now: float) -> "list[Alert]":
+    """What is wrong with a run, by the end of its log; as of one that nobody looks after.
+
+    Raises:
+        OSError, RunError: the run cannot be read.
+    """
+    lookout = Lookout(run)
+    while (found := lookout.look(summary, now)) is None:
+        pass
+    return found
+
+
 class Sentry:
     """Posts what it finds of each run to one target."""
 

@@ -220,6 +220,17 @@ def test_the_cursor_reads_all_series_and_the_mark_beneath():
     assert sum("│" in row[8:] for row in rows) > 10
 
 
+def test_the_cursor_reads_no_value_of_a_line_that_ended_before():
+    ended = Series("ended", STEPS[:10], np.full(10, 7.25))
+    rare = Series("rare", STEPS[::25], np.full(len(STEPS[::25]), 3.5))
+    x = float(STEPS[40])
+    (first, *_) = texts([falling(), ended, rare], view=View(cursor=x, x_hint=10_000))
+    assert "ended –" in first
+    assert "rare 3.500" in first, "the newest there is, since the next is not due yet"
+    (first, *_) = texts([falling(), ended], view=View(cursor=float(STEPS[10]), x_hint=10_000))
+    assert "ended 7.250" in first
+
+
 def test_a_range_shows_just_that_part():
     y = np.where(STEPS < 5000, 1000.0, 1.0)
     rows = texts([Series("loss", STEPS, y)], view=View(x_range=(6000, 8000)))

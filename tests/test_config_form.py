@@ -120,6 +120,12 @@ async def test_options_are_chosen_with_arrows_space_and_letters() -> None:
         assert app.model("loss") == "hinge"
         await press(pilot, "left")
         assert app.model("loss") == "lsgan"
+        await press(pilot, *"hi")
+        assert app.model("loss") == "hinge"
+        await press(pilot, *"ls")
+        assert app.model("loss") == "lsgan"
+        await press(pilot, *"lo")
+        assert app.model("loss") == "logistic"
         await press(pilot, "down", " ")
         assert app.model("compile") == "yes"
         await press(pilot, "n")

@@ -117,6 +117,24 @@ async def test_the_list_of_runs_shows_how_many_and_a_key_which(store: Store, liv
         assert "all 2,000 steps are done" in screen_text(app)
 
 
+async def test_of_a_run_that_ended_before_anybody_looked_the_list_says_what_its_screen_says(
+    store: Store,
+) -> None:
+    run = build_runs.build(store, "wild", step=1400, of=1400, telemetry=0)
+    line = log.Log(run.records)
+    for step in steps(loss=50.0):
+        line.append(step)
+    line.close()
+    app, feed = studio(store)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: feed.listener)
+        feed.tell_runs()
+        await until(pilot, lambda: "wild" in screen_text(app))
+        assert app.alerts == {}
+        await pilot.press("A")
+        await until(pilot, lambda: "spike of loss" in screen_text(app))
+
+
 def rung(app: StudioApp, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """All that is told from now on: bells, and what is written to the terminal."""
     told: list[str] = []

@@ -78,11 +78,13 @@ def unfolded(
 
 
 def _entry(series: Series, index: int, cursor: float | None, *, dashed: bool) -> Entry:
-    value = series.at(cursor)
+    value, over = series.at(cursor), series.is_over(cursor)
     colour = index if series.colour is None else series.colour
-    text = value_label(value) if len(series.x) else "–"
-    smooth = "" if series.smooth is None else value_label(series.at(cursor, smooth=True))
-    bad = bool(len(series.x)) and not math.isfinite(value)
+    known = bool(len(series.x)) and not over
+    text = value_label(value) if known else "–"
+    shows_smooth = known and series.smooth is not None
+    smooth = value_label(series.at(cursor, smooth=True)) if shows_smooth else ""
+    bad = known and not math.isfinite(value)
     bullet = dash(colour).bullet if dashed else _BULLET
     return Entry(bullet, plain(series.name), text, smooth, line_ink(colour), bad)
 

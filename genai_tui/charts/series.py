@@ -15,6 +15,10 @@ Floats = NDArray[np.float64]
 _LONGEST = 200
 
 
+PAUSES = 100
+"""Points at the end of a line that tell how often it gets one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """One line: `y` over `x`, two float64 arrays of shape [n], `x` finite and sorted.
@@ -44,6 +48,13 @@ class Series:
         end = len(self.x) if x is None else int(np.searchsorted(self.x, x, "right"))
         values = self.smooth if smooth and self.smooth is not None else self.y
         return float(values[end - 1]) if end else math.nan
+
+    def is_over(self, x: float | None) -> bool:
+        """Whether the line ended before `x`: longer ago than twice its longest pause of late."""
+        if x is None or len(self.x) < 2:
+            return False
+        pause = float(np.diff(self.x[-PAUSES:]).max())
+        return x - float(self.x[-1]) > 2 * pause
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from textual.message import Message
 
 from backends.knob import Knob
 from backends.records import SampleRequest
-from genai_tui import playground
+from genai_tui import amounts, playground
 from genai_tui.command_line import wrapped
 from genai_tui.player import Player, PlayError
 from genai_tui.playground import Advanced, Drawn, Opened, Refused, Result, Wrote
@@ -38,6 +38,8 @@ from genai_tui.widgets.showing import Showing
 BREAKPOINTS = [(0, "-narrow"), (112, "-wide"), (170, "-very-wide")]
 LOOK_SECONDS = 3.0
 """Between two looks for newer checkpoints of a run that trains."""
+EXACT = 10.0
+"""Seconds; what takes longer is told in whole ones."""
 LARGEST_SEED = 2**32 - 1
 
 
@@ -309,7 +311,8 @@ class PlaygroundScreen(Sampling, Exporting):
             self._showing.follow(told)
 
     def take_drawn(self, told: Drawn) -> None:
-        self.report(f"{told.count} samples in {told.seconds:.2g} s")
+        took = f"{told.seconds:.2g} s" if told.seconds < EXACT else amounts.duration(told.seconds)
+        self.report(f"{told.count} samples in {took}")
         self._read_results(told.id)
 
     def take_end(self) -> None:

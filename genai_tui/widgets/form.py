@@ -41,6 +41,7 @@ class Form:
         self.revision = 0
         self._typed: dict[Key, str] = {}
         self._before = ""
+        self._spelled: tuple[Key, str, str] = (("", ""), "", "")
 
     def show(self, sections: Sequence[Section]) -> None:
         """Puts up ``sections`` with their defaults, or what was typed in them before."""
@@ -191,7 +192,7 @@ class Form:
         if self.filtering:
             self.set_filter(self.filter + text)
         elif field is not None and field.options:
-            self._set(field, _chosen(field, text))
+            self._choose(field, text)
         elif field is not None and (field.knob.kind == "text" or not text.isspace()):
             self._open(field, LineEdit("")).insert(text)
             self._take_edit(field)
@@ -283,6 +284,27 @@ class Form:
             self.edit.move(0)
             self._set(field, self.edit.text)
 
+    def _choose(self, field: Field, key: str) -> None:
+        """What a key makes of options: space takes the next, a comma one more, letters spell one;
+        the same letter again takes the next that begins with it."""
+        letters = self._letters_of(field)
+        spelled = field.option_spelled(letters + key) if letters else None
+        if spelled is not None:
+            self._set(field, spelled)
+            self._spelled = (field.key, field.text, letters + key)
+        elif key == SEPARATOR:
+            self._set(field, field.option_more())
+        elif key == " ":
+            self._set(field, field.option_after(1))
+        else:
+            self._set(field, field.option_like(key))
+            self._spelled = (field.key, field.text, key)
+
+    def _letters_of(self, field: Field) -> str:
+        """What has been spelled so far, unless the value was changed since."""
+        key, text, letters = self._spelled
+        return letters if (key, text) == (field.key, field.text) else ""
+
     def _set(self, field: Field, text: str) -> None:
         if field.text != text:
             field.text = self._typed[field.key] = text
@@ -297,10 +319,3 @@ class Form:
             field.excess = ""
         if swept:
             swept[-1].excess = sweep.too_many(self.runs())
-
-
-def _chosen(field: Field, key: str) -> str:
-    """What a key makes of options: space takes the next, a comma one more, a letter its own."""
-    if key == SEPARATOR:
-        return field.option_more()
-    return field.option_after(1) if key == " " else field.option_like(key)

@@ -126,6 +126,12 @@ class Field:
         found = next((o for o in later if o.lower().startswith(letter.lower())), last)
         return self._ending_in(found)
 
+    def option_spelled(self, letters: str) -> str | None:
+        """The text with the first option that begins with ``letters``; None if none does."""
+        begins = (o for o in self._free_options() if o.lower().startswith(letters.lower()))
+        found = next(begins, None)
+        return None if found is None else self._ending_in(found)
+
     def option_more(self) -> str:
         """The text with one option more; the same if there is no other."""
         options = self._free_options()

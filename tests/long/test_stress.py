@@ -128,6 +128,7 @@ def test_no_key_is_missed_and_memory_stays_bounded(store: Store) -> None:
             hands.press("l", "+", "-", "l", "f", "f", "\t", "\t", "q")
             assert hands.sees("new run"), hands.text
             rounds += 1
+            print(f"{time.monotonic() - begin:.0f} s: {terminal.memory():.1f} MB", flush=True)
             early = terminal.memory() if rounds == WARM_ROUNDS else early
         late = terminal.memory()
     assert rounds >= SECONDS / 20
