@@ -463,7 +463,8 @@ async def test_e_saves_what_is_shown_or_the_tile_alone_or_the_result_in_the_list
         play.kept.focus()
         await pilot.press("down", "E")
         await until(pilot, lambda: "how it came about" in screen_text(play.app))
-        await pilot.press("down", "enter")
+        assert "esc leaves it" in screen_text(play.app)
+        await pilot.press("g", "enter")
         await until(pilot, lambda: len(exported(folder)) == 3)
     second = play.sampler.drawn[-1].id
     assert exported(folder) == sorted(

@@ -4,11 +4,11 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from genai_tui.stars import LONGEST_NOTE
+from genai_tui.widgets.dialog import Dialog
 from genai_tui.widgets.field import content
 
 
@@ -31,7 +31,7 @@ class AskNote(ModalScreen[str | None]):
         self._question, self._before = question, before
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
+        with Dialog():
             yield Static(content(self._question), markup=False)
             yield Input(self._before, max_length=LONGEST_NOTE, placeholder="empty removes it")
 

@@ -7,12 +7,12 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from genai_tui.widgets.dialog import KEYS_OF_OPTIONS, Dialog
 from genai_tui.widgets.field import content
 
 MANY = 8
@@ -55,7 +55,7 @@ class Choose(ModalScreen[str | None]):
         self._question, self._answers = question, answers
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
+        with Dialog(KEYS_OF_OPTIONS):
             yield Static(content(self._question), markup=False)
             if len(self._answers) >= MANY:
                 yield Input(placeholder="type a part of it")
@@ -73,12 +73,25 @@ class Choose(ModalScreen[str | None]):
         self.query_one(OptionList).action_select()
 
     def on_key(self, event: events.Key) -> None:
-        """Up and down choose while a part is typed."""
+        """Up and down choose while a part is typed; where nothing is, a letter does."""
         options = self.query_one(OptionList)
+        if options.has_focus and event.character and event.character.isalnum():
+            self._point_to(event.character)
+            event.stop()
         moves = {"up": options.action_cursor_up, "down": options.action_cursor_down}
         if event.key in moves and not options.has_focus:
             moves[event.key]()
             event.stop()
+
+    def _point_to(self, letter: str) -> None:
+        """Moves on to the next answer that begins with a letter."""
+        options = self.query_one(OptionList)
+        at = -1 if options.highlighted is None else options.highlighted
+        names = [answer.name.lower() for answer in self._answers]
+        for place in (*range(at + 1, len(names)), *range(at + 1)):
+            if names[place].startswith(letter.lower()):
+                options.highlighted = place
+                return
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(event.option.id)

@@ -9,6 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
+from genai_tui.widgets.dialog import Dialog
 from genai_tui.widgets.field import content
 
 
@@ -55,7 +56,7 @@ class AskText(ModalScreen[str | None]):
         self._question, self._text, self._problem = question, text, problem
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
+        with Dialog():
             yield Static(content(self._question), markup=False)
             yield Input(self._text)
             yield Static("", id="wrong", markup=False)
@@ -83,7 +84,7 @@ class AskSteps(ModalScreen[int | None]):
         self._question, self._done, self._proposed = question, done, proposed
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
+        with Dialog():
             yield Static(content(self._question), markup=False)
             yield Input(str(self._proposed), type="integer", id="steps")
             yield Static("", id="wrong", markup=False)

@@ -54,7 +54,7 @@ class GalleryScreen(Keeping):
         Binding("enter", "open", "open", tooltip="All samples of the run", id="gallery.open"),
         Binding("z", "view", "view", tooltip="Newest, by model, starred ...", id="gallery.view"),
         Binding(
-            "slash", "filter", "filter", tooltip="Only what contains a text", id="gallery.find"
+            "slash", "filter", "filter", tooltip="By name, model, data or note", id="gallery.find"
         ),
         Binding("m", "mark", "mark", tooltip="Mark it, to export several", id="gallery.mark"),
         quiet("M", "unmark", "unmark all", "Mark none", "gallery.unmark"),
