@@ -236,6 +236,17 @@ def test_all_that_is_starred_is_saved_at_once(cli: Cli, played: Run, tmp_path: P
         "clothes-co-step-000400-005.png",
     ]
     assert "step" not in told
+    stars.put(
+        played.path, "samples/step-000200/007", stars.Keepsake(starred=True)
+    )  # once is enough
+    stars.put(played.path, "samples/step-000400/002", stars.Keepsake(starred=True))
+    stars.put(played.path, "playground/20260101-100001-0001b/001", stars.Keepsake())
+    told = cli("export", "latest", "--starred", "--what", "gif", "--out", str(tmp_path), "--json")
+    assert [Path(path).name for path in told.json["files"]] == [
+        "clothes-co-until-000200.gif",
+        "clothes-co-until-000400-002.gif",
+        "clothes-co-until-000400-005.gif",
+    ]
     cli("export", "latest", "--starred", "--step", "400", "--out", "x").refused("give one")
     cli("export", "latest", "--starred", "--tile", "4", "--out", "x").refused("give one")
 

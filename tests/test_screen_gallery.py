@@ -159,6 +159,25 @@ async def test_a_star_is_found_again_in_its_view_and_taken_back(runs: Store) -> 
         await until(pilot, lambda: "Nothing is starred yet" in screen_text(app))
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids="{0[0]}x{0[1]}".format)
+def test_the_picture_of_what_is_starred(
+    runs: Store, size: tuple[int, int], snap_compare: Any
+) -> None:
+    by_name = {run.label: run.path for run in runs.runs()}
+    stars.put(by_name["shirts"], "samples/step-000200/002", stars.Keepsake(starred=True))
+    stars.put(by_name["shoes"], "samples/step-000200", stars.Keepsake(starred=True, note="best"))
+    stars.put(by_name["verses"], "samples/step-000000/001", stars.Keepsake(starred=True))
+    app, feed = studio(runs)
+
+    async def before(pilot: Pilot[None]) -> None:
+        screen = await opened(pilot, feed)
+        await pilot.press(*"zzzz")
+        await until(pilot, lambda: len(names(screen)) == 3)
+        await hung(pilot, screen)
+
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
 async def test_a_single_sample_that_is_starred_hangs_alone_and_opens_large(runs: Store) -> None:
     run = next(run for run in runs.runs() if run.label == "shirts")
     folder = "samples/step-000200"

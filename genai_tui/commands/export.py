@@ -95,7 +95,12 @@ def _starred(run: Run) -> list[tuple[Drawn, int | None]]:
     results = [result.drawn for result in playground.results(run)]
     there = {drawn.relative: drawn for drawn in [*sample_files.listing(run.path), *results]}
     named = [stars.samples_of(name) for name, kept in stars.read(run.path).items() if kept.starred]
-    found = [(there[folder], tile) for folder, tile in named if folder in there]
+    whole = {folder for folder, tile in named if tile is None}
+    found = [
+        (there[folder], tile)
+        for folder, tile in named
+        if folder in there and (tile is None or folder not in whole)
+    ]
     if not found:
         sentence = f"nothing of run {run.label} is starred: * does it, in the studio"
         raise UserError(sentence, status=MISUSE)

@@ -160,12 +160,14 @@ def _pngs(subjects: Sequence[Subject]) -> Iterator[Making]:
 
 
 def _gifs(subjects: Sequence[Subject]) -> Iterator[Making]:
-    """One a run, until the last of its steps that are meant; one a result of a playground."""
+    """One a run, or a sample of it, until the last of its steps that are meant; one a result of a
+    playground."""
     for subject in subjects:
         if subject.is_played:
             yield Making(f"{subject.stem}-way.gif", partial(_fill_gif, subject))
     trained = [subject for subject in subjects if not subject.is_played]
-    last = {subject.run.id: subject for subject in sorted(trained, key=lambda s: s.drawn.step)}
+    in_order = sorted(trained, key=lambda subject: subject.drawn.step)
+    last = {(subject.run.id, subject.tile): subject for subject in in_order}
     for subject in last.values():
         name = slug(subject.run.label)
         tile = "" if subject.tile is None else f"-{subject.tile:03d}"
