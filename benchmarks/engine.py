@@ -239,7 +239,7 @@ def _checkpoint(folder: Path) -> Iterator[Figure]:
         "optimizers": [optimizer.state_dict()],
         "loop": {"step": 0},
     }
-    saver = Saver(root, 2, lambda: None)
+    saver = Saver(root, 2, lambda: None, lambda folder: None)
     blocked: dict[str, list[float]] = {"ours": [], "waited for": [], "torch": []}
     for number in range(SAVES):
         begin = time.perf_counter()

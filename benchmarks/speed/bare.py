@@ -23,8 +23,8 @@ def bare(
     state, source = TrainState(model, config), dataset.to(device).train
     model.train()
     learning = [[p for p in ph.module.parameters() if p.requires_grad] for ph in state.phases]
-    averages = list(state.ema.parameters()) if state.ema is not None else []
-    values = list(model.parameters())
+    averages: list[torch.Tensor] = list(state.ema.parameters()) if state.ema is not None else []
+    values: list[torch.Tensor] = list(model.parameters())
     generator = torch.Generator(device).manual_seed(0)
     steps = iter(range(10**9))
 

@@ -86,7 +86,8 @@ class Wrapped(Model):
 
     def _judged(self, images: Tensor) -> Tensor:
         """Its discriminator's forward, for any memory format of the pictures."""
-        return self.D.adv_layer(self.D.model(images).flatten(1))
+        model, adv_layer = self.D.get_submodule("model"), self.D.get_submodule("adv_layer")
+        return adv_layer(model(images).flatten(1))
 
     def sample(self, request: SampleRequest, generator: torch.Generator) -> Samples:
         return Samples(self.G(torch.randn(request.count, 100, generator=generator)))
