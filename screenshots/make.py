@@ -70,8 +70,9 @@ SCENES = (
     Scene("checkpoints", ("K", 3.0), True),
     Scene("playground", ("p", 20.0, "ctrl+s", 25.0), True),
 )
-LIVE_SCENE = Scene("gpus", ("3", 45.0))
-"""Of a machine that is at work, with what its graphs have gathered meanwhile."""
+LIVE_SCENE = Scene("gpus", ("3", 45.0, "slash", *"clothes", "enter", 3.0))
+"""Of a machine that is at work, with what its graphs have gathered meanwhile; of its processes
+those of the run, for others are nobody's business."""
 LIVE_STEPS = 1_000_000
 
 
@@ -81,6 +82,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="genai-tui-") as scratch:
         store = Store(options.runs or Path(scratch))
+        os.environ["GENAI_TUI_RUNS"] = str(store.root)
         runs = {name: trained(store, name) for name in TRAININGS}
         for name, run in runs.items():
             samples(run, HERE / f"samples-{TRAININGS[name][0].replace('/', '-')}")
